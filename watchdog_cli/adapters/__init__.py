@@ -1,0 +1,1 @@
+"""One matter of the operating system in each module."""

@@ -1,0 +1,1 @@
+"""Decisions only: plain values in, plain values out. No clock, process, file or screen."""
