@@ -1,0 +1,422 @@
+"""All decisions of the supervisor: ``step(state, event, now) -> (state, actions)`` and ``deadline(state)``.
+
+Theory of operation
+-------------------
+The shell waits until ``deadline`` or until something happens, turns it into one event, calls ``step`` and performs
+the actions. Time is monotonic seconds that are handed in. Nothing here reads a clock or touches a process.
+
+    Begin -> Spawning -> Starting -> Running        a run lives; Starting ends with its first sign of life
+    Starting | Running -> Stopping                  we end it (hang, memory, asked), or it left a tree behind
+    Stopping, tree empty -> after_run              the one place that decides what comes next
+    after_run -> Backoff -> Spawning               the usual restart
+                | Spawning                          an asked restart: at once
+                | Paused | GivenUp | Stopped
+
+Rules that hold everywhere:
+
+* ``Spawn`` is asked for only when the tree of the last run is empty, so there are never two children.
+* ``want_up`` turns False with the first asked stop and never back: a stop is never undone by a restart.
+* Every end that nobody asked for goes through the one ``Window``; the restart beyond its cap gives up.
+* Every phase but the last ones has a deadline or waits for something that the system is sure to tell.
+* An event that makes no sense in a phase changes nothing: reports of one end may come twice, or late.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from watchdog_cli.core import facts, liveness
+from watchdog_cli.core.actions import (
+    Action,
+    MeasureMemory,
+    Report,
+    TerminateRest,
+)
+from watchdog_cli.core.ending import (
+    Step,
+    after_run,
+    ask,
+    begin_stop,
+    end_run,
+    finish,
+    kill,
+    next_stage,
+    spawn,
+)
+from watchdog_cli.core.errors import ExitCode
+from watchdog_cli.core.events import (
+    Adopted,
+    Beat,
+    Begin,
+    By,
+    ChildExited,
+    ChildSpawned,
+    Continued,
+    DumpDone,
+    Event,
+    HangDeclared,
+    MemoryMeasured,
+    PauseAsked,
+    RestartAsked,
+    ResumeAsked,
+    SpawnFailed,
+    StopAsked,
+    Tick,
+    TreeEmpty,
+)
+from watchdog_cli.core.liveness import Liveness
+from watchdog_cli.core.phases import (
+    Backoff,
+    GivenUp,
+    Paused,
+    Running,
+    Spawning,
+    Stage,
+    Starting,
+    Stopped,
+    Stopping,
+    Up,
+)
+from watchdog_cli.core.record import Cause, Ending, Run
+from watchdog_cli.core.supervisor import Pause, Supervisor, is_watched, memory_deadline, watches_silence
+
+MEMORY_WITH_BEAT_S = 1.0  # with a beat we are awake anyway
+
+
+def step(sup: Supervisor, event: Event, now: float) -> Step:
+    """Decide what follows from one event. See the top of this module."""
+    if isinstance(sup.phase, Stopped):
+        return sup, ()
+    sup, said = _notice_own_pause(sup, now)
+    sup, actions = _step(sup, event, now)
+    return sup, (*said, *actions)
+
+
+def _step(sup: Supervisor, event: Event, now: float) -> Step:
+    match event:
+        case Begin():
+            return spawn(sup)
+        case Adopted(run=run):
+            return _on_adopted(sup, run, event.silence_judged, now)
+        case ChildSpawned():
+            return _on_spawned(sup, event, now)
+        case SpawnFailed():
+            return _on_spawn_failed(sup, event, now)
+        case ChildExited():
+            return _on_exit(sup, event, now)
+        case TreeEmpty(run_id=run_id):
+            return _on_tree_empty(sup, run_id, now)
+        case Beat():
+            return _on_beat(sup, event, now)
+        case HangDeclared():
+            return _on_hang_declared(sup, now)
+        case MemoryMeasured(rss=rss):
+            return _on_memory(sup, rss, now)
+        case DumpDone():
+            return _on_dump_done(sup, now)
+        case Continued():
+            return _on_continued(sup, now)
+        case Tick():
+            return _on_tick(sup, now)
+        case StopAsked():
+            return _on_stop_asked(sup, event, now)
+        case RestartAsked():
+            return _on_restart_asked(sup, now)
+        case PauseAsked(for_s=for_s):
+            return _on_pause_asked(sup, for_s, now)
+        case ResumeAsked():
+            return _end_pause(sup, now, by_itself=False)
+        case _:
+            assert_never(event)
+
+
+# --- starting --------------------------------------------------------------------------------------------
+
+
+def _on_adopted(sup: Supervisor, run: Run, silence_judged: bool, now: float) -> Step:
+    if not isinstance(sup.phase, Spawning):
+        return sup, ()
+    phase = Starting(run, liveness.begin(now))
+    judged = sup.judged or (silence_judged and not sup.policy.no_heartbeat)
+    return replace(sup, phase=phase, judged=judged, settled=True), (Report(facts.TakenOver(run)),)
+
+
+def _on_spawned(sup: Supervisor, event: ChildSpawned, now: float) -> Step:
+    if not isinstance(sup.phase, Spawning):
+        return sup, ()
+    sup = replace(
+        sup,
+        phase=Starting(event.run, liveness.begin(now)),
+        number=event.run.number,
+        settled=True,
+        memory_at=None,
+        over_memory=False,
+        judged=sup.judged or (event.silence_judged and not sup.policy.no_heartbeat),
+    )
+    spawned = Report(facts.Spawned(event.run))
+    if not sup.want_up:  # the stop came while we were spawning
+        return begin_stop(sup, Ending(Cause.ASKED_STOP), now, spawned)
+    return sup, (spawned,)
+
+
+def _on_spawn_failed(sup: Supervisor, event: SpawnFailed, now: float) -> Step:
+    if not isinstance(sup.phase, Spawning):
+        return sup, ()
+    fault = Report(facts.SpawnFault(event.reason, sup.phase.number))
+    if not sup.settled and not event.transient:
+        return finish(sup, ExitCode.SPAWN, "the program could not be started", fault)
+    return after_run(sup, Ending(Cause.SPAWN, detail=event.reason), now, fault)
+
+
+# --- ending ----------------------------------------------------------------------------------------------
+
+
+def _on_exit(sup: Supervisor, event: ChildExited, now: float) -> Step:
+    match sup.phase:
+        case Starting(run=run) | Running(run=run) if run.id == event.run_id:
+            return _on_own_end(sup, sup.phase, event, now)
+        case Stopping(run=run, status=None) as phase if run.id == event.run_id:
+            phase = replace(phase, status=event.status)
+            if event.left_behind == 0:
+                return _on_tree_empty(replace(sup, phase=phase), run.id, now)
+            if phase.stage is Stage.KILL:
+                return replace(sup, phase=phase), ()
+            kill_at = now + sup.policy.stop_timeout_s if phase.stage is Stage.DUMP else phase.kill_at
+            phase = replace(phase, stage=Stage.GROUP, next_at=kill_at, kill_at=kill_at)
+            return replace(sup, phase=phase), (TerminateRest(),)
+        case _:
+            return sup, ()
+
+
+def _on_own_end(sup: Supervisor, phase: Up, event: ChildExited, now: float) -> Step:
+    """The leader ended and nobody asked it to."""
+    status = event.status
+    if status.signal is not None:
+        ending = Ending(Cause.SIGNAL, status)
+    elif status.code is None:
+        ending = Ending(Cause.UNKNOWN, status)
+    elif status.code == 0 and event.left_behind:
+        ending = Ending(Cause.BACKGROUND, status)
+    else:
+        ending = Ending(Cause.EXIT, status)
+    if event.left_behind == 0:
+        return end_run(sup, phase.run, phase.life.since, ending, now)
+    kill_at = now + sup.policy.stop_timeout_s
+    stopping = Stopping(phase.run, ending, phase.life.since, Stage.GROUP, kill_at, kill_at, status)
+    said = Report(facts.LeftBehind(phase.run, event.left_behind))
+    return replace(sup, phase=stopping), (said, TerminateRest())
+
+
+def _on_dump_done(sup: Supervisor, now: float) -> Step:
+    match sup.phase:
+        case Stopping(stage=Stage.DUMP) as stopping:
+            return ask(sup, stopping, now)
+        case _:
+            return sup, ()
+
+
+def _on_tree_empty(sup: Supervisor, run_id: str, now: float) -> Step:
+    match sup.phase:
+        case Stopping(run=run, status=status) as phase if run.id == run_id and status is not None:
+            ending = replace(phase.ending, status=status)
+            return end_run(sup, run, phase.since, ending, now, restart_asked=phase.restart_asked)
+        case _:
+            return sup, ()
+
+
+# --- signs of life ---------------------------------------------------------------------------------------
+
+
+def _on_beat(sup: Supervisor, event: Beat, now: float) -> Step:
+    phase = sup.phase
+    if not isinstance(phase, Up):
+        return sup, ()
+    life = phase.life.seen(event.source, now)
+    if event.source in sup.policy.sources or not sup.policy.sources:
+        life = life.progressed(event.progress, now)
+    sup = replace(sup, judged=sup.judged or not sup.policy.no_heartbeat)
+    actions: list[Action] = []
+    if isinstance(phase, Starting) and liveness.has_begun(life, sup.policy):
+        actions.append(Report(facts.FirstSign(phase.run, max(0.0, now - life.since))))
+        if sup.ailing:
+            actions.append(Report(facts.Recovered(phase.run)))
+        sup = replace(sup, phase=Running(phase.run, life), ailing=False)
+    else:
+        sup = replace(sup, phase=replace(phase, life=life))
+    if _memory_is_due_with_beat(sup, now):
+        sup = replace(sup, memory_at=now)
+        actions.append(MeasureMemory())
+    return sup, tuple(actions)
+
+
+def _memory_is_due_with_beat(sup: Supervisor, now: float) -> bool:
+    if sup.policy.memory_limit is None or sup.pause is not None:
+        return False
+    return sup.memory_at is None or now - sup.memory_at >= MEMORY_WITH_BEAT_S
+
+
+def _on_hang_declared(sup: Supervisor, now: float) -> Step:
+    if not isinstance(sup.phase, Up) or not watches_silence(sup):
+        return sup, ()
+    return _hang(sup, sup.phase, Ending(Cause.HANG, detail="it said so itself"), now)
+
+
+def _hang(sup: Supervisor, phase: Up, ending: Ending, now: float) -> Step:
+    last = phase.life.last_sign()
+    if ending.cause is Cause.NO_PROGRESS and phase.life.progress_at is not None:
+        last = phase.life.progress_at
+    since = phase.life.since if last is None else last
+    return begin_stop(sup, ending, now, Report(facts.HangFound(phase.run, ending, max(0.0, now - since))))
+
+
+def _on_memory(sup: Supervisor, rss: int, now: float) -> Step:
+    limit = sup.policy.memory_limit
+    phase = sup.phase
+    if limit is None or sup.pause is not None or not isinstance(phase, Up):
+        return sup, ()
+    if rss <= limit:
+        return replace(sup, over_memory=False), ()
+    if not sup.over_memory:
+        return replace(sup, over_memory=True), ()
+    said = Report(facts.MemoryExceeded(phase.run, rss, limit))
+    return begin_stop(sup, Ending(Cause.MEMORY), now, said)
+
+
+def _notice_own_pause(sup: Supervisor, now: float) -> Step:
+    """Every event proves that we are awake; one that comes far too late proves that we were not."""
+    phase = sup.phase
+    if not isinstance(phase, Up) or not watches_silence(sup):
+        return sup, ()
+    life = replace(phase.life, awake_at=now)
+    asleep = liveness.slept(phase.life, now, sup.policy) if is_watched(sup) else 0.0
+    if not asleep:
+        return replace(sup, phase=replace(phase, life=life)), ()
+    life = replace(life, patience_from=now)
+    return replace(sup, phase=replace(phase, life=life)), (Report(facts.OwnPause(asleep)),)
+
+
+def _on_continued(sup: Supervisor, now: float) -> Step:
+    phase = sup.phase
+    if not isinstance(phase, Up) or not watches_silence(sup) or phase.life.patience_from == now:
+        return sup, ()
+    phase = replace(phase, life=replace(phase.life, patience_from=now))
+    return replace(sup, phase=phase), (Report(facts.OwnPause(None)),)
+
+
+# --- time ------------------------------------------------------------------------------------------------
+
+
+def _on_tick(sup: Supervisor, now: float) -> Step:
+    if sup.pause is not None and sup.pause.until is not None and now >= sup.pause.until:
+        return _end_pause(sup, now, by_itself=True)
+    match sup.phase:
+        case Starting() | Running() as phase:
+            return _on_tick_while_up(sup, phase, now)
+        case Stopping(next_at=next_at) as phase if now >= next_at:
+            return next_stage(sup, phase, now)
+        case Backoff(until=until) if now >= until:
+            return spawn(sup)
+        case GivenUp(retry_at=retry_at) if retry_at is not None and now >= retry_at:
+            return spawn(replace(sup, restarts=sup.restarts + 1))
+        case _:
+            return sup, ()
+
+
+def _on_tick_while_up(sup: Supervisor, phase: Up, now: float) -> Step:
+    if watches_silence(sup):
+        verdict = liveness.judge(phase.life, now, sup.policy)
+        causes = {
+            Liveness.STALE: Cause.HANG,
+            Liveness.NEVER: Cause.NEVER_BEAT,
+            Liveness.STUCK: Cause.NO_PROGRESS,
+        }
+        if verdict in causes and sup.judged:
+            return _hang(sup, phase, Ending(causes[verdict]), now)
+        if verdict is Liveness.NEVER and isinstance(phase, Starting):
+            return _settle(sup, phase, Report(facts.Unheard(sup.policy.start_grace_s)))
+    elif (
+        sup.pause is None
+        and isinstance(phase, Starting)
+        and now >= phase.life.since + sup.policy.start_grace_s
+    ):
+        return _settle(sup, phase)
+    memory_at = memory_deadline(sup)
+    if memory_at is not None and now >= memory_at:
+        return replace(sup, memory_at=now), (MeasureMemory(),)
+    return sup, ()
+
+
+def _settle(sup: Supervisor, phase: Starting, *said: Action) -> Step:
+    """The grace is over and no sign was asked for: living through it is all the health there is."""
+    recovered = (Report(facts.Recovered(phase.run)),) if sup.ailing else ()
+    return replace(sup, phase=Running(phase.run, phase.life), ailing=False), (*said, *recovered)
+
+
+# --- what people ask -------------------------------------------------------------------------------------
+
+
+def _on_stop_asked(sup: Supervisor, event: StopAsked, now: float) -> Step:
+    again = not sup.want_up and event.by is By.SIGNAL
+    at_once = event.now or again
+    sup = replace(sup, want_up=False)
+    match sup.phase:
+        case Starting() | Running():
+            return begin_stop(sup, Ending(Cause.ASKED_STOP), now, at_once=at_once)
+        case Stopping(stage=Stage.KILL):
+            return sup, ()
+        case Stopping(stage=Stage.DUMP) as phase if not at_once:
+            return ask(sup, phase, now)  # somebody waits: no stacks
+        case Stopping() as phase if at_once:
+            return kill(sup, phase, now)
+        case Stopping() | Spawning():
+            return sup, ()
+        case _:
+            return finish(sup, ExitCode.OK, "stopped as asked")
+
+
+def _on_restart_asked(sup: Supervisor, now: float) -> Step:
+    if not sup.want_up:
+        return sup, ()
+    said = (Report(facts.PauseEnded(by_itself=False)),) if sup.pause is not None else ()
+    sup = replace(sup, window=sup.window.cleared(), pause=None)
+    match sup.phase:
+        case Starting() | Running():
+            sup, actions = begin_stop(sup, Ending(Cause.ASKED_RESTART), now, *said)
+            return _restart_when_empty(sup), actions
+        case Stopping():
+            return _restart_when_empty(sup), said
+        case Backoff() | Paused() | GivenUp():
+            return spawn(sup, *said)
+        case _:
+            return sup, said
+
+
+def _restart_when_empty(sup: Supervisor) -> Supervisor:
+    if not isinstance(sup.phase, Stopping):
+        return sup
+    return replace(sup, phase=replace(sup.phase, restart_asked=True))
+
+
+def _on_pause_asked(sup: Supervisor, for_s: float | None, now: float) -> Step:
+    if not sup.want_up:
+        return sup, ()
+    until = None if for_s is None else now + for_s
+    said = Report(facts.PauseBegun(for_s))
+    sup = replace(sup, pause=Pause(until))
+    if isinstance(sup.phase, Backoff | GivenUp):
+        return replace(sup, phase=Paused()), (said,)
+    return sup, (said,)
+
+
+def _end_pause(sup: Supervisor, now: float, *, by_itself: bool) -> Step:
+    if sup.pause is None:
+        return sup, ()
+    said = Report(facts.PauseEnded(by_itself))
+    sup = replace(sup, pause=None)
+    match sup.phase:
+        case Paused():
+            return spawn(sup, said)
+        case Starting() | Running() as phase:
+            life = replace(phase.life, patience_from=now, awake_at=now)
+            return replace(sup, phase=replace(phase, life=life)), (said,)
+        case _:
+            return sup, (said,)

@@ -1,0 +1,136 @@
+"""The state of the supervisor, and until when it may sleep."""
+
+from dataclasses import dataclass
+
+from watchdog_cli.core import liveness
+from watchdog_cli.core.intensity import Window
+from watchdog_cli.core.liveness import Life
+from watchdog_cli.core.phases import (
+    Backoff,
+    GivenUp,
+    Phase,
+    Running,
+    Spawning,
+    Starting,
+    Stopped,
+    Stopping,
+    Up,
+)
+from watchdog_cli.core.policy import Policy
+
+MEMORY_RHYTHM_S = 15.0  # the most often that memory alone may wake us
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Somebody works on the child; ``until`` None means until resumed."""
+
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """All that decisions depend on.
+
+    Args:
+        want_up: nobody has asked for the end.
+        judged: silence is a hang.
+        settled: a run of this supervisor has lived, so a failing spawn is no typo of the command.
+        number: of the newest run under this name.
+        restarts: unasked restarts in total; for reports only.
+        ailing: an unplanned end happened and no run has been healthy since.
+        memory_at: when memory was last looked at.
+        over_memory: the last look found too much.
+    """
+
+    policy: Policy
+    window: Window
+    phase: Phase
+    want_up: bool = True
+    pause: Pause | None = None
+    judged: bool = False
+    settled: bool = False
+    number: int = 0
+    restarts: int = 0
+    ailing: bool = False
+    memory_at: float | None = None
+    over_memory: bool = False
+
+
+def new(
+    policy: Policy,
+    *,
+    number: int = 0,
+    restarts: int = 0,
+    window: tuple[float, ...] = (),
+    ever_beat: bool = False,
+) -> Supervisor:
+    """A supervisor that has done nothing yet.
+
+    Args:
+        number, restarts, window: carried over from an earlier supervisor of the same child.
+        ever_beat: a beat was seen under this name before, so silence is a hang.
+    """
+    return Supervisor(
+        policy=policy,
+        window=Window(policy.max_restarts, policy.restart_window_s, window),
+        phase=Spawning(number + 1),
+        judged=not policy.no_heartbeat and (policy.judge_silence or ever_beat),
+        number=number,
+        restarts=restarts,
+    )
+
+
+def is_over(sup: Supervisor) -> bool:
+    """Whether nothing can happen any more."""
+    return isinstance(sup.phase, Stopped)
+
+
+def watches_silence(sup: Supervisor) -> bool:
+    """Whether the signs of life of the present run lead to anything."""
+    return not sup.policy.no_heartbeat and sup.pause is None
+
+
+def is_watched(sup: Supervisor) -> bool:
+    """Whether the present run has a time to be awake for: its grace, or silence that is a hang."""
+    return watches_silence(sup) and (sup.judged or isinstance(sup.phase, Starting))
+
+
+def deadline(sup: Supervisor) -> float | None:
+    """The instant at which ``Tick`` must come if nothing else does; None: sleep."""
+    candidates = [
+        at for at in (_phase_deadline(sup), memory_deadline(sup), _pause_deadline(sup)) if at is not None
+    ]
+    return min(candidates, default=None)
+
+
+def _phase_deadline(sup: Supervisor) -> float | None:
+    match sup.phase:
+        case Starting(life=life) if sup.pause is None and sup.policy.no_heartbeat:
+            return liveness.silence_deadline(life, sup.policy)
+        case Starting(life=life) | Running(life=life) if is_watched(sup):
+            return min(_hang_deadline(sup, life), life.awake_at + liveness.slice_s(sup.policy))
+        case Stopping(next_at=next_at):
+            return next_at
+        case Backoff(until=until):
+            return until
+        case GivenUp(retry_at=retry_at):
+            return retry_at
+        case _:
+            return None
+
+
+def _hang_deadline(sup: Supervisor, life: Life) -> float:
+    stuck = liveness.progress_deadline(life, sup.policy)
+    silent = liveness.silence_deadline(life, sup.policy)
+    return silent if stuck is None else min(silent, stuck)
+
+
+def memory_deadline(sup: Supervisor) -> float | None:
+    if sup.policy.memory_limit is None or sup.pause is not None or not isinstance(sup.phase, Up):
+        return None
+    return (sup.phase.life.since if sup.memory_at is None else sup.memory_at) + MEMORY_RHYTHM_S
+
+
+def _pause_deadline(sup: Supervisor) -> float | None:
+    return sup.pause.until if sup.pause is not None else None
