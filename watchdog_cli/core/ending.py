@@ -12,7 +12,7 @@ from watchdog_cli.core.backoff import next_delay
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.phases import Backoff, GivenUp, Paused, Spawning, Stage, Stopped, Stopping, Up
 from watchdog_cli.core.policy import Restart
-from watchdog_cli.core.record import HANGS, Cause, Ending, Run
+from watchdog_cli.core.record import ASKED, HANGS, Cause, Ending, Run
 from watchdog_cli.core.supervisor import Supervisor
 
 SETTINGS_ARE_WRONG = 78  # EX_CONFIG of sysexits: the child asks not to be started again
@@ -34,6 +34,7 @@ def begin_stop(sup: Supervisor, ending: Ending, now: float, *said: Action, at_on
     if not isinstance(phase, Up):
         raise TypeError(f"nothing to stop in {phase}")
     policy = sup.policy
+    sup = replace(sup, ailing=sup.ailing or ending.cause not in ASKED)
     stopping = Stopping(phase.run, ending, phase.life.since, Stage.DUMP, now, now)
     if at_once:
         return kill(replace(sup, phase=stopping), stopping, now, *said)
@@ -99,8 +100,8 @@ def after_run(
         return finish(sup, ExitCode.OK, "stopped as asked", *said)
     if sup.pause is not None:
         return replace(sup, phase=Paused()), said
-    if restart_asked:
-        return spawn(sup, *said)
+    if restart_asked:  # asked for while the run was ending by itself: that incident is still to be healed
+        return spawn(replace(sup, ailing=sup.ailing or ending.cause not in ASKED), *said)
     if ending.status.code == SETTINGS_ARE_WRONG and ending.cause is Cause.EXIT:
         why = "the program says that its settings are wrong (exit code 78), so it is not started again"
         return finish(sup, SETTINGS_ARE_WRONG, why, *said)

@@ -69,31 +69,39 @@ class TreeEmpty:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A sign of life of the present run.
+    """A sign of life.
 
     Args:
         progress: the watched value as text, when the sign carried it.
+        run_id: whose sign it is; one of an earlier run is no sign. None only from a sender that looked in this very
+            moment: what waited in a queue may have outlived its run.
     """
 
     source: Source
     progress: str | None = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HangDeclared:
-    """The child itself says that it is stuck (``WATCHDOG=trigger``)."""
+    """The child itself says that it is stuck (``WATCHDOG=trigger``); ``run_id`` as in Beat."""
+
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryMeasured:
-    """The resident memory of the whole tree in bytes."""
+    """The resident memory of the whole tree in bytes; ``run_id`` as in Beat."""
 
     rss: int
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DumpDone:
-    """The stacks are written, or cannot be had."""
+    """The stacks are written, or cannot be had; ``run_id`` as in Beat."""
+
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum, StrEnum
 from typing import ClassVar
 
-from watchdog_cli.core.record import Ending, Run
+from watchdog_cli.core.record import Ending, Run, one_line
 from watchdog_kit.quantities import format_duration, format_size
 
 
@@ -228,7 +228,7 @@ class SpawnFault(Fact):
 
     @property
     def text(self) -> str:
-        return f"cannot start the program: {self.reason}"
+        return f"cannot start the program: {one_line(self.reason)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,4 +347,4 @@ class Notice(Fact):
 
     @property
     def text(self) -> str:
-        return self.message
+        return one_line(self.message)

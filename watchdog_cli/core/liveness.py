@@ -4,9 +4,10 @@ All instants are monotonic seconds of the supervisor's own clock, stamped when *
 written in a file, and no wall clock, takes part.
 
 A supervisor that was itself frozen (suspend, SIGSTOP, a paused virtual machine) has proof of nothing: nobody could
-beat meanwhile. So the wait for a deadline is cut into slices, and an event that comes much later than its slice
-allowed proves such a pause. Then the timeout starts again. A pause shorter than a slice can eat at most a quarter
-of the timeout, which a program that beats twice per timeout survives.
+beat meanwhile. So the wait for a deadline is cut into slices, and an event that comes later than its slice allowed
+proves that we were not awake. If it comes much later, the timeout starts again; if a little, as on a busy machine,
+the timeouts move on by just that much. What stays unseen is a pause within one slice, at most a quarter of the
+timeout, which a program that beats twice per timeout survives.
 """
 
 from collections.abc import Iterable
@@ -37,9 +38,9 @@ class Life:
         since: when the run was spawned or adopted.
         patience_from: no timeout counts from before this instant.
         awake_at: the last instant at which we were certainly awake.
-        signs: when each source last gave a sign.
+        signs: when each source last gave a sign; moved on by what we woke too late since.
         progress: the watched value as last seen; None before.
-        progress_at: when it was last seen to change.
+        progress_at: when it was last seen to change, at first when the first sign came; moved on as ``signs``.
     """
 
     since: float
@@ -60,9 +61,18 @@ class Life:
 
     def progressed(self, value: str | None, now: float) -> "Life":
         """The same life after a beat that carried ``value``."""
-        if value is None or value == self.progress:
+        if self.progress_at is not None and (value is None or value == self.progress):
             return self
         return replace(self, progress=value, progress_at=now)
+
+    def moved(self, by_s: float) -> "Life":
+        """The same life with all its timeouts moved on by time in which we were not awake."""
+        return replace(
+            self,
+            patience_from=self.patience_from + by_s,
+            signs=tuple((source, at + by_s) for source, at in self.signs),
+            progress_at=None if self.progress_at is None else self.progress_at + by_s,
+        )
 
 
 def begin(now: float) -> Life:
@@ -70,10 +80,15 @@ def begin(now: float) -> Life:
     return Life(since=now, patience_from=now, awake_at=now)
 
 
+def counts(source: Source, policy: Policy) -> bool:
+    """Whether a sign of this source says anything; with no source named, any does."""
+    return source in policy.sources or not policy.sources
+
+
 def _last_needed(life: Life, policy: Policy) -> Iterable[float | None]:
     """The instants that must all be fresh; None for a sign that has not come yet."""
     signs = dict(life.signs)
-    if policy.alive_when is AliveWhen.ALL:
+    if policy.alive_when is AliveWhen.ALL and policy.sources:
         return [signs.get(source) for source in sorted(policy.sources)]
     return [life.last_sign()]
 
@@ -83,22 +98,28 @@ def has_begun(life: Life, policy: Policy) -> bool:
     return None not in _last_needed(life, policy)
 
 
+def grace_deadline(life: Life, policy: Policy) -> float:
+    """The instant at which the start grace is over."""
+    return life.patience_from + policy.start_grace_s
+
+
+def _limit(life: Life, at: float | None, policy: Policy) -> float:
+    """Until when the next sign of one kind must come, the last one being ``at``."""
+    if at is None:
+        return grace_deadline(life, policy)
+    return max(at, life.patience_from) + policy.heartbeat_timeout_s
+
+
 def silence_deadline(life: Life, policy: Policy) -> float:
     """The instant at which silence becomes a hang."""
-    return min(
-        life.patience_from + policy.start_grace_s
-        if at is None
-        else max(at, life.patience_from) + policy.heartbeat_timeout_s
-        for at in _last_needed(life, policy)
-    )
+    return min(_limit(life, at, policy) for at in _last_needed(life, policy))
 
 
 def progress_deadline(life: Life, policy: Policy) -> float | None:
-    """The instant at which standing still becomes a hang; None when progress is not watched."""
-    if policy.progress_key is None:
+    """The instant at which standing still becomes a hang; None when progress is not watched, or not yet."""
+    if policy.progress_key is None or life.progress_at is None:
         return None
-    at = life.since if life.progress_at is None else life.progress_at
-    return max(at, life.patience_from) + policy.progress_timeout_s
+    return max(life.progress_at, life.patience_from) + policy.progress_timeout_s
 
 
 def judge(life: Life, now: float, policy: Policy) -> Liveness:
@@ -113,26 +134,31 @@ def judge(life: Life, now: float, policy: Policy) -> Liveness:
     last = life.last_sign()
     if last is not None and now < last:
         raise ValueError("a sign of life lies in the future: two clocks were mixed")
-    begun = has_begun(life, policy)
-    if now >= silence_deadline(life, policy):
-        return Liveness.STALE if begun else Liveness.NEVER
+    over = [at for at in _last_needed(life, policy) if now >= _limit(life, at, policy)]
+    if over:
+        return Liveness.NEVER if None in over else Liveness.STALE
     stuck_at = progress_deadline(life, policy)
     if stuck_at is not None and now >= stuck_at:
         return Liveness.STUCK
-    return Liveness.FRESH if begun else Liveness.WAITING
+    return Liveness.FRESH if has_begun(life, policy) else Liveness.WAITING
 
 
-def slice_s(policy: Policy) -> float:
-    """How long we may wait without proving that we are awake."""
-    shortest = min(policy.heartbeat_timeout_s, policy.start_grace_s)
-    if policy.progress_key is not None:
-        shortest = min(shortest, policy.progress_timeout_s)
-    return shortest / SLICES
+def slice_s(life: Life, policy: Policy) -> float:
+    """How long we may wait without proving that we are awake: a part of the shortest limit that counts just now."""
+    limits = [
+        policy.start_grace_s if at is None else policy.heartbeat_timeout_s
+        for at in _last_needed(life, policy)
+    ]
+    if progress_deadline(life, policy) is not None:
+        limits.append(policy.progress_timeout_s)
+    return min(limits) / SLICES
 
 
-def slept(life: Life, now: float, policy: Policy) -> float:
-    """How many seconds we were certainly not awake before ``now``; 0 when there is no proof of a pause."""
-    gap = now - life.awake_at
-    longest = slice_s(policy)
-    tolerance = max(SMALLEST_TOLERANCE_S, longest / 2)
-    return gap - longest if gap > longest + tolerance else 0.0
+def late_by(life: Life, now: float, policy: Policy) -> float:
+    """How many seconds before ``now`` we were certainly not awake; 0 when there is no proof of it."""
+    return max(0.0, now - life.awake_at - slice_s(life, policy))
+
+
+def is_pause(late_s: float, life: Life, policy: Policy) -> bool:
+    """Whether we woke so late that something had stopped us; else the machine was just busy."""
+    return late_s > max(SMALLEST_TOLERANCE_S, slice_s(life, policy) / 2)

@@ -19,12 +19,14 @@ Rules that hold everywhere:
 * Every end that nobody asked for goes through the one ``Window``; the restart beyond its cap gives up.
 * Every phase but the last ones has a deadline or waits for something that the system is sure to tell.
 * An event that makes no sense in a phase changes nothing: reports of one end may come twice, or late.
+
+How a run is ended, and what follows, is in ``ending.py``; what people ask for in ``asked.py``.
 """
 
 from dataclasses import replace
 from typing import assert_never
 
-from watchdog_cli.core import facts, liveness
+from watchdog_cli.core import asked, facts, liveness
 from watchdog_cli.core.actions import (
     Action,
     MeasureMemory,
@@ -38,7 +40,6 @@ from watchdog_cli.core.ending import (
     begin_stop,
     end_run,
     finish,
-    kill,
     next_stage,
     spawn,
 )
@@ -47,7 +48,6 @@ from watchdog_cli.core.events import (
     Adopted,
     Beat,
     Begin,
-    By,
     ChildExited,
     ChildSpawned,
     Continued,
@@ -77,8 +77,9 @@ from watchdog_cli.core.phases import (
     Up,
 )
 from watchdog_cli.core.record import Cause, Ending, Run
-from watchdog_cli.core.supervisor import Pause, Supervisor, is_watched, memory_deadline, watches_silence
+from watchdog_cli.core.supervisor import Supervisor, is_watched, memory_deadline, watches_silence
 
+ONE_SIGNAL_S = 0.05  # some senders signal the process and then its group: that is one signal, not an impatient person
 MEMORY_WITH_BEAT_S = 1.0  # with a beat we are awake anyway
 
 
@@ -94,7 +95,7 @@ def step(sup: Supervisor, event: Event, now: float) -> Step:
 def _step(sup: Supervisor, event: Event, now: float) -> Step:
     match event:
         case Begin():
-            return spawn(sup)
+            return _on_begin(sup)
         case Adopted(run=run):
             return _on_adopted(sup, run, event.silence_judged, now)
         case ChildSpawned():
@@ -108,23 +109,23 @@ def _step(sup: Supervisor, event: Event, now: float) -> Step:
         case Beat():
             return _on_beat(sup, event, now)
         case HangDeclared():
-            return _on_hang_declared(sup, now)
-        case MemoryMeasured(rss=rss):
-            return _on_memory(sup, rss, now)
+            return _on_hang_declared(sup, event, now)
+        case MemoryMeasured():
+            return _on_memory(sup, event, now)
         case DumpDone():
-            return _on_dump_done(sup, now)
+            return _on_dump_done(sup, event, now)
         case Continued():
             return _on_continued(sup, now)
         case Tick():
             return _on_tick(sup, now)
         case StopAsked():
-            return _on_stop_asked(sup, event, now)
+            return asked.stop(sup, event, now)
         case RestartAsked():
-            return _on_restart_asked(sup, now)
+            return asked.restart(sup, now)
         case PauseAsked(for_s=for_s):
-            return _on_pause_asked(sup, for_s, now)
+            return asked.pause(sup, for_s, now)
         case ResumeAsked():
-            return _end_pause(sup, now, by_itself=False)
+            return asked.end_pause(sup, now, by_itself=False)
         case _:
             assert_never(event)
 
@@ -132,34 +133,52 @@ def _step(sup: Supervisor, event: Event, now: float) -> Step:
 # --- starting --------------------------------------------------------------------------------------------
 
 
+def _on_begin(sup: Supervisor) -> Step:
+    match sup.phase:
+        case Spawning(asked=False) if not sup.want_up:
+            return finish(sup, ExitCode.OK, "stopped as asked")
+        case Spawning(asked=False) if sup.pause is not None:
+            return replace(sup, phase=Paused()), ()
+        case Spawning(asked=False):
+            return spawn(sup)
+        case _:
+            return sup, ()
+
+
 def _on_adopted(sup: Supervisor, run: Run, silence_judged: bool, now: float) -> Step:
-    if not isinstance(sup.phase, Spawning):
-        return sup, ()
-    phase = Starting(run, liveness.begin(now))
-    judged = sup.judged or (silence_judged and not sup.policy.no_heartbeat)
-    return replace(sup, phase=phase, judged=judged, settled=True), (Report(facts.TakenOver(run)),)
+    match sup.phase:
+        case Spawning(asked=False):
+            return _live(sup, run, silence_judged, now, Report(facts.TakenOver(run)))
+        case _:
+            return sup, ()
 
 
 def _on_spawned(sup: Supervisor, event: ChildSpawned, now: float) -> Step:
-    if not isinstance(sup.phase, Spawning):
-        return sup, ()
+    match sup.phase:
+        case Spawning(asked=True):
+            return _live(sup, event.run, event.silence_judged, now, Report(facts.Spawned(event.run)))
+        case _:
+            return sup, ()
+
+
+def _live(sup: Supervisor, run: Run, silence_judged: bool, now: float, said: Action) -> Step:
+    """A run lives from now on, as far as we are concerned."""
     sup = replace(
         sup,
-        phase=Starting(event.run, liveness.begin(now)),
-        number=event.run.number,
+        phase=Starting(run, liveness.begin(now)),
+        number=max(sup.number, run.number),
         settled=True,
         memory_at=None,
         over_memory=False,
-        judged=sup.judged or (event.silence_judged and not sup.policy.no_heartbeat),
+        judged=sup.judged or (silence_judged and not sup.policy.no_heartbeat),
     )
-    spawned = Report(facts.Spawned(event.run))
-    if not sup.want_up:  # the stop came while we were spawning
-        return begin_stop(sup, Ending(Cause.ASKED_STOP), now, spawned)
-    return sup, (spawned,)
+    if not sup.want_up:  # the stop came before we knew of the run
+        return begin_stop(sup, Ending(Cause.ASKED_STOP), now, said)
+    return sup, (said,)
 
 
 def _on_spawn_failed(sup: Supervisor, event: SpawnFailed, now: float) -> Step:
-    if not isinstance(sup.phase, Spawning):
+    if not isinstance(sup.phase, Spawning) or not sup.phase.asked:
         return sup, ()
     fault = Report(facts.SpawnFault(event.reason, sup.phase.number))
     if not sup.settled and not event.transient:
@@ -206,9 +225,9 @@ def _on_own_end(sup: Supervisor, phase: Up, event: ChildExited, now: float) -> S
     return replace(sup, phase=stopping), (said, TerminateRest())
 
 
-def _on_dump_done(sup: Supervisor, now: float) -> Step:
+def _on_dump_done(sup: Supervisor, event: DumpDone, now: float) -> Step:
     match sup.phase:
-        case Stopping(stage=Stage.DUMP) as stopping:
+        case Stopping(stage=Stage.DUMP, run=run) as stopping if event.run_id in (None, run.id):
             return ask(sup, stopping, now)
         case _:
             return sup, ()
@@ -228,14 +247,17 @@ def _on_tree_empty(sup: Supervisor, run_id: str, now: float) -> Step:
 
 def _on_beat(sup: Supervisor, event: Beat, now: float) -> Step:
     phase = sup.phase
-    if not isinstance(phase, Up):
+    if not isinstance(phase, Up) or event.run_id not in (None, phase.run.id):
         return sup, ()
-    life = phase.life.seen(event.source, now)
-    if event.source in sup.policy.sources or not sup.policy.sources:
-        life = life.progressed(event.progress, now)
-    sup = replace(sup, judged=sup.judged or not sup.policy.no_heartbeat)
+    if not liveness.counts(event.source, sup.policy):
+        return sup, ()
+    life = phase.life.seen(event.source, now).progressed(event.progress, now)
+    if not sup.judged and not sup.policy.no_heartbeat:
+        # From here on silence is a hang. What else must give signs (all of several sources) has its time from here.
+        life = replace(life, patience_from=now)
+        sup = replace(sup, judged=True)
     actions: list[Action] = []
-    if isinstance(phase, Starting) and liveness.has_begun(life, sup.policy):
+    if not liveness.has_begun(phase.life, sup.policy) and liveness.has_begun(life, sup.policy):
         actions.append(Report(facts.FirstSign(phase.run, max(0.0, now - life.since))))
         if sup.ailing:
             actions.append(Report(facts.Recovered(phase.run)))
@@ -254,8 +276,12 @@ def _memory_is_due_with_beat(sup: Supervisor, now: float) -> bool:
     return sup.memory_at is None or now - sup.memory_at >= MEMORY_WITH_BEAT_S
 
 
-def _on_hang_declared(sup: Supervisor, now: float) -> Step:
-    if not isinstance(sup.phase, Up) or not watches_silence(sup):
+def _on_hang_declared(sup: Supervisor, event: HangDeclared, now: float) -> Step:
+    if (
+        not isinstance(sup.phase, Up)
+        or not watches_silence(sup)
+        or event.run_id not in (None, sup.phase.run.id)
+    ):
         return sup, ()
     return _hang(sup, sup.phase, Ending(Cause.HANG, detail="it said so itself"), now)
 
@@ -268,16 +294,18 @@ def _hang(sup: Supervisor, phase: Up, ending: Ending, now: float) -> Step:
     return begin_stop(sup, ending, now, Report(facts.HangFound(phase.run, ending, max(0.0, now - since))))
 
 
-def _on_memory(sup: Supervisor, rss: int, now: float) -> Step:
+def _on_memory(sup: Supervisor, event: MemoryMeasured, now: float) -> Step:
     limit = sup.policy.memory_limit
     phase = sup.phase
     if limit is None or sup.pause is not None or not isinstance(phase, Up):
         return sup, ()
-    if rss <= limit:
+    if event.run_id not in (None, phase.run.id):
+        return sup, ()
+    if event.rss <= limit:
         return replace(sup, over_memory=False), ()
     if not sup.over_memory:
         return replace(sup, over_memory=True), ()
-    said = Report(facts.MemoryExceeded(phase.run, rss, limit))
+    said = Report(facts.MemoryExceeded(phase.run, event.rss, limit))
     return begin_stop(sup, Ending(Cause.MEMORY), now, said)
 
 
@@ -286,20 +314,22 @@ def _notice_own_pause(sup: Supervisor, now: float) -> Step:
     phase = sup.phase
     if not isinstance(phase, Up) or not watches_silence(sup):
         return sup, ()
+    late = liveness.late_by(phase.life, now, sup.policy) if is_watched(sup) else 0.0
+    if liveness.is_pause(late, phase.life, sup.policy):
+        life = replace(phase.life, awake_at=now, patience_from=now)
+        return replace(sup, phase=replace(phase, life=life)), (Report(facts.OwnPause(late)),)
     life = replace(phase.life, awake_at=now)
-    asleep = liveness.slept(phase.life, now, sup.policy) if is_watched(sup) else 0.0
-    if not asleep:
-        return replace(sup, phase=replace(phase, life=life)), ()
-    life = replace(life, patience_from=now)
-    return replace(sup, phase=replace(phase, life=life)), (Report(facts.OwnPause(asleep)),)
+    return replace(sup, phase=replace(phase, life=life.moved(late) if late else life)), ()
 
 
 def _on_continued(sup: Supervisor, now: float) -> Step:
     phase = sup.phase
-    if not isinstance(phase, Up) or not watches_silence(sup) or phase.life.patience_from == now:
+    if not isinstance(phase, Up) or not watches_silence(sup):
         return sup, ()
+    # The late deadline may have told of this pause a moment ago: once is enough.
+    told = now - phase.life.patience_from < liveness.SMALLEST_TOLERANCE_S
     phase = replace(phase, life=replace(phase.life, patience_from=now))
-    return replace(sup, phase=phase), (Report(facts.OwnPause(None)),)
+    return replace(sup, phase=phase), () if told else (Report(facts.OwnPause(None)),)
 
 
 # --- time ------------------------------------------------------------------------------------------------
@@ -307,7 +337,7 @@ def _on_continued(sup: Supervisor, now: float) -> Step:
 
 def _on_tick(sup: Supervisor, now: float) -> Step:
     if sup.pause is not None and sup.pause.until is not None and now >= sup.pause.until:
-        return _end_pause(sup, now, by_itself=True)
+        return asked.end_pause(sup, now, by_itself=True)
     match sup.phase:
         case Starting() | Running() as phase:
             return _on_tick_while_up(sup, phase, now)
@@ -332,11 +362,12 @@ def _on_tick_while_up(sup: Supervisor, phase: Up, now: float) -> Step:
         if verdict in causes and sup.judged:
             return _hang(sup, phase, Ending(causes[verdict]), now)
         if verdict is Liveness.NEVER and isinstance(phase, Starting):
-            return _settle(sup, phase, Report(facts.Unheard(sup.policy.start_grace_s)))
+            said = () if sup.unheard_said else (Report(facts.Unheard(sup.policy.start_grace_s)),)
+            return _settle(replace(sup, unheard_said=True), phase, *said)
     elif (
         sup.pause is None
         and isinstance(phase, Starting)
-        and now >= phase.life.since + sup.policy.start_grace_s
+        and now >= liveness.grace_deadline(phase.life, sup.policy)
     ):
         return _settle(sup, phase)
     memory_at = memory_deadline(sup)
@@ -349,74 +380,3 @@ def _settle(sup: Supervisor, phase: Starting, *said: Action) -> Step:
     """The grace is over and no sign was asked for: living through it is all the health there is."""
     recovered = (Report(facts.Recovered(phase.run)),) if sup.ailing else ()
     return replace(sup, phase=Running(phase.run, phase.life), ailing=False), (*said, *recovered)
-
-
-# --- what people ask -------------------------------------------------------------------------------------
-
-
-def _on_stop_asked(sup: Supervisor, event: StopAsked, now: float) -> Step:
-    again = not sup.want_up and event.by is By.SIGNAL
-    at_once = event.now or again
-    sup = replace(sup, want_up=False)
-    match sup.phase:
-        case Starting() | Running():
-            return begin_stop(sup, Ending(Cause.ASKED_STOP), now, at_once=at_once)
-        case Stopping(stage=Stage.KILL):
-            return sup, ()
-        case Stopping(stage=Stage.DUMP) as phase if not at_once:
-            return ask(sup, phase, now)  # somebody waits: no stacks
-        case Stopping() as phase if at_once:
-            return kill(sup, phase, now)
-        case Stopping() | Spawning():
-            return sup, ()
-        case _:
-            return finish(sup, ExitCode.OK, "stopped as asked")
-
-
-def _on_restart_asked(sup: Supervisor, now: float) -> Step:
-    if not sup.want_up:
-        return sup, ()
-    said = (Report(facts.PauseEnded(by_itself=False)),) if sup.pause is not None else ()
-    sup = replace(sup, window=sup.window.cleared(), pause=None)
-    match sup.phase:
-        case Starting() | Running():
-            sup, actions = begin_stop(sup, Ending(Cause.ASKED_RESTART), now, *said)
-            return _restart_when_empty(sup), actions
-        case Stopping():
-            return _restart_when_empty(sup), said
-        case Backoff() | Paused() | GivenUp():
-            return spawn(sup, *said)
-        case _:
-            return sup, said
-
-
-def _restart_when_empty(sup: Supervisor) -> Supervisor:
-    if not isinstance(sup.phase, Stopping):
-        return sup
-    return replace(sup, phase=replace(sup.phase, restart_asked=True))
-
-
-def _on_pause_asked(sup: Supervisor, for_s: float | None, now: float) -> Step:
-    if not sup.want_up:
-        return sup, ()
-    until = None if for_s is None else now + for_s
-    said = Report(facts.PauseBegun(for_s))
-    sup = replace(sup, pause=Pause(until))
-    if isinstance(sup.phase, Backoff | GivenUp):
-        return replace(sup, phase=Paused()), (said,)
-    return sup, (said,)
-
-
-def _end_pause(sup: Supervisor, now: float, *, by_itself: bool) -> Step:
-    if sup.pause is None:
-        return sup, ()
-    said = Report(facts.PauseEnded(by_itself))
-    sup = replace(sup, pause=None)
-    match sup.phase:
-        case Paused():
-            return spawn(sup, said)
-        case Starting() | Running() as phase:
-            life = replace(phase.life, patience_from=now, awake_at=now)
-            return replace(sup, phase=replace(phase, life=life)), (said,)
-        case _:
-            return sup, (said,)

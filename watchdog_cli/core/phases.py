@@ -12,9 +12,14 @@ from watchdog_cli.core.record import Ending, ExitStatus, Run
 
 @dataclass(frozen=True, slots=True)
 class Spawning:
-    """A spawn was asked for; its answer is the next event."""
+    """A spawn was asked for; its answer is the next event.
+
+    Args:
+        asked: False only before the very first event: nothing was asked for yet, and nothing runs or is known.
+    """
 
     number: int
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from zlib import crc32
 
 
 class Cause(StrEnum):
@@ -30,6 +31,11 @@ SIGNAL_NAMES = {
 }  # fmt: skip
 
 
+def one_line(text: str) -> str:
+    """Text of others (paths, messages of the system) without what would break a line or steer a terminal."""
+    return "".join(" " if c < " " or "\x7f" <= c <= "\x9f" or c in "\u2028\u2029" else c for c in text)
+
+
 def signal_name(number: int) -> str:
     """``SIGKILL`` for 9; ``signal 40`` for one without a common name."""
     return SIGNAL_NAMES.get(number, f"signal {number}")
@@ -51,7 +57,7 @@ class Run:
     @property
     def jitter(self) -> float:
         """A number from 0 to below 1 that differs from run to run."""
-        return int(self.id[:8], 16) / 2**32
+        return crc32(self.id.encode("utf-8", "replace")) / 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +110,4 @@ class Ending:
             Cause.ASKED_RESTART: "restarted on request",
         }
         phrase = words.get(self.cause, self.status.text)
-        return f"{phrase}: {self.detail}" if self.detail else phrase
+        return f"{phrase}: {one_line(self.detail)}" if self.detail else phrase

@@ -34,27 +34,33 @@ class Supervisor:
 
     Args:
         want_up: nobody has asked for the end.
+        signalled: a signal has asked for the end; one more is impatience.
         judged: silence is a hang.
         settled: a run of this supervisor has lived, so a failing spawn is no typo of the command.
         number: of the newest run under this name.
         restarts: unasked restarts in total; for reports only.
         ailing: an unplanned end happened and no run has been healthy since.
+        unheard_said: that there is no heartbeat was said; once is enough.
         memory_at: when memory was last looked at.
         over_memory: the last look found too much.
+        stop_asked_at: when the first stop was asked for.
     """
 
     policy: Policy
     window: Window
     phase: Phase
     want_up: bool = True
+    signalled: bool = False
     pause: Pause | None = None
     judged: bool = False
     settled: bool = False
     number: int = 0
     restarts: int = 0
     ailing: bool = False
+    unheard_said: bool = False
     memory_at: float | None = None
     over_memory: bool = False
+    stop_asked_at: float | None = None
 
 
 def new(
@@ -74,7 +80,7 @@ def new(
     return Supervisor(
         policy=policy,
         window=Window(policy.max_restarts, policy.restart_window_s, window),
-        phase=Spawning(number + 1),
+        phase=Spawning(number + 1, asked=False),
         judged=not policy.no_heartbeat and (policy.judge_silence or ever_beat),
         number=number,
         restarts=restarts,
@@ -107,9 +113,9 @@ def deadline(sup: Supervisor) -> float | None:
 def _phase_deadline(sup: Supervisor) -> float | None:
     match sup.phase:
         case Starting(life=life) if sup.pause is None and sup.policy.no_heartbeat:
-            return liveness.silence_deadline(life, sup.policy)
+            return liveness.grace_deadline(life, sup.policy)
         case Starting(life=life) | Running(life=life) if is_watched(sup):
-            return min(_hang_deadline(sup, life), life.awake_at + liveness.slice_s(sup.policy))
+            return min(_hang_deadline(sup, life), life.awake_at + liveness.slice_s(life, sup.policy))
         case Stopping(next_at=next_at):
             return next_at
         case Backoff(until=until):

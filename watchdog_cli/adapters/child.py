@@ -1,0 +1,439 @@
+"""Start, take over, signal and reap one process tree on Linux.
+
+The tree is the leader, its process group and every descendant, also one that called setsid: we are the subreaper of
+all of them, so an orphan becomes our own child. Processes of a run that an earlier watchdog started are found by the
+run id in their environment. A signal goes through a pidfd that was opened before the identity was checked, so it can
+never reach a stranger who got the same number.
+"""
+
+import errno
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from watchdog_cli.adapters import libc, procfs
+from watchdog_cli.adapters.inbox import Inbox
+from watchdog_cli.core.errors import SpawnError
+from watchdog_cli.core.events import ChildExited, TreeEmpty
+from watchdog_cli.core.record import ExitStatus, Run
+
+RUN_ID = "WATCHDOG_RUN_ID"
+STATE = "WATCHDOG_STATE"
+HEARTBEAT = "WATCHDOG_HEARTBEAT"
+OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # a child that has them could answer for us
+PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EINTR})
+KILL_ROUNDS = 8  # a tree that forks while it is killed needs several
+SHOWN = 4  # survivors named one by one
+MOST_WATCHED = 256  # members of a tree whose end is waited for by descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the child is started.
+
+    Args:
+        output: makes a new descriptor for its stdout and stderr; the caller closes it.
+        extra: environment entries that are added.
+    """
+
+    argv: Sequence[str]
+    folder: str
+    extra: Mapping[str, str]
+    output: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which process a run is, for the state file."""
+
+    pid: int
+    start_ticks: int
+    run_id: str
+    number: int
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Our environment as the child gets it."""
+    environment = {key: value for key, value in os.environ.items() if key not in OURS_ALONE}
+    environment.update(extra)
+    return environment
+
+
+class ChildTree:
+    """The one process tree that we look after."""
+
+    def __init__(self, inbox: Inbox, launch: Launch, *, is_init: bool) -> None:
+        self._inbox = inbox
+        self._launch = launch
+        self._is_init = is_init
+        self._identity: Identity | None = None
+        self._leader_fd: int | None = None
+        self._is_our_child = True
+        self._leader_gone = True
+        self._told: set[tuple[int, int]] = set()
+        self._watched: dict[int, int] = {}  # pid -> pidfd
+        try:
+            libc.become_subreaper()
+            self._holds_orphans = True
+        except OSError:
+            self._holds_orphans = is_init
+
+    @property
+    def identity(self) -> Identity | None:
+        """The present run, as long as anybody of it lives."""
+        return self._identity
+
+    # --- beginning ---------------------------------------------------------------------------------------
+
+    def spawn(self, number: int, run_id: str) -> Run:
+        """Start run ``number``.
+
+        Raises:
+            SpawnError: with a text for people, and whether trying again can help.
+        """
+        launch = self._launch
+        environment = child_environment({**launch.extra, RUN_ID: run_id})
+        try:
+            output = launch.output()
+        except OSError as error:
+            raise SpawnError(f"no descriptor for its output: {error.strerror}", transient=True) from error
+        try:
+            process = subprocess.Popen(
+                launch.argv,
+                cwd=launch.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _explain(error, launch, environment) from error
+        except ValueError as error:  # a NUL byte in an argument
+            raise SpawnError(f"cannot start {launch.argv[0]!r}: {error}") from error
+        finally:
+            os.close(output)
+        process.returncode = 0  # we reap it ourselves, by its pidfd; the Popen object must not
+        found = procfs.stat(process.pid)  # a dead one is a zombie and still there: nobody else reaps it
+        ticks = found.start_ticks if found else 0
+        return self._begin(Identity(process.pid, ticks, run_id, number), is_our_child=True)
+
+    def adopt(self, identity: Identity) -> Run:
+        """Take over a run that an earlier watchdog, or an earlier image of this process, started."""
+        found = procfs.stat(identity.pid)
+        lives = found is not None and found.start_ticks == identity.start_ticks
+        is_our_child = lives and found is not None and found.parent == os.getpid()
+        return self._begin(identity, is_our_child=is_our_child, lives=lives)
+
+    def _begin(self, identity: Identity, *, is_our_child: bool, lives: bool = True) -> Run:
+        self._identity = identity
+        self._is_our_child = is_our_child
+        self._leader_gone = False
+        self._told.clear()
+        if lives:
+            try:
+                self._leader_fd = os.pidfd_open(identity.pid)
+            except ProcessLookupError:
+                self._leader_fd = None  # an adopted one ended this very moment; look() finds out
+        if self._leader_fd is not None:
+            self._inbox.register(self._leader_fd, self._on_leader_fd)
+        return Run(identity.run_id, identity.number, identity.pid)
+
+    # --- ending ------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Notice an end that nobody has told us of yet."""
+        if self._identity is None:
+            return
+        if not self._leader_gone:
+            if self._leader_fd is None:
+                self._on_leader_end(ExitStatus())
+            else:
+                self._on_leader_fd()
+        else:
+            self._check_empty()
+
+    def on_child_signal(self) -> None:
+        """SIGCHLD: reap every stranger and orphan, and see whether the tree is empty now."""
+        self._reap_strays()
+        if self._identity is not None and self._leader_gone:
+            self._check_empty()
+
+    def _on_leader_fd(self) -> None:
+        if self._leader_fd is None or self._leader_gone:
+            return
+        if not self._is_our_child:
+            found = self._identity
+            if found is None or procfs.is_same(found.pid, found.start_ticks):
+                return
+            self._on_leader_end(ExitStatus())
+            return
+        try:
+            result = os.waitid(os.P_PIDFD, self._leader_fd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            self._on_leader_end(ExitStatus())  # reaped by somebody else: nobody knows its code
+            return
+        if result is not None:
+            self._on_leader_end(_status(result.si_code, result.si_status))
+
+    def _on_leader_end(self, status: ExitStatus) -> None:
+        if self._identity is None or self._leader_gone:
+            return
+        self._leader_gone = True
+        self._close_leader_fd()
+        run_id = self._identity.run_id
+        if self._is_empty():
+            self._forget()
+            self._inbox.put(ChildExited(run_id, status))
+            return
+        left = self._watch_members()
+        if not left:  # the last one ended between the two looks
+            self._forget()
+        self._inbox.put(ChildExited(run_id, status, left))
+
+    def _check_empty(self) -> None:
+        if self._identity is None:
+            return
+        run_id = self._identity.run_id
+        if self._is_empty() or not self._watch_members():
+            self._forget()
+            self._inbox.put(TreeEmpty(run_id))
+
+    def _forget(self) -> None:
+        self._identity = None
+        for pid in list(self._watched):
+            self._unwatch(pid)
+
+    def _close_leader_fd(self) -> None:
+        if self._leader_fd is not None:
+            self._inbox.unregister(self._leader_fd)
+            os.close(self._leader_fd)
+            self._leader_fd = None
+
+    # --- signals -----------------------------------------------------------------------------------------
+
+    def terminate(self) -> None:
+        """Ask the leader to end; a stopped one is woken, or it could not."""
+        identity = self._identity
+        if identity is not None and not self._leader_gone:
+            found = procfs.stat(identity.pid)
+            if found is not None and found.start_ticks == identity.start_ticks:
+                self._ask(found)
+
+    def terminate_rest(self) -> None:
+        """Ask everybody of the tree who was not asked yet."""
+        for one in self.members():
+            if (one.pid, one.start_ticks) not in self._told:
+                self._ask(one)
+
+    def kill(self) -> None:
+        """Kill the whole tree, again and again until no new member turns up."""
+        killed: set[tuple[int, int]] = set()
+        for _ in range(KILL_ROUNDS):
+            fresh = [one for one in self.members() if (one.pid, one.start_ticks) not in killed]
+            if not fresh:
+                break
+            for one in fresh:
+                _send(one, signal.SIGKILL)
+                killed.add((one.pid, one.start_ticks))
+        if self._leader_gone and self._identity is not None:
+            self._watch_members()
+
+    def send_to_leader(self, number: int) -> bool:
+        """Send a signal that the leader is known to catch; False when it does not catch it."""
+        identity = self._identity
+        if identity is None or self._leader_gone or not procfs.catches(identity.pid, number):
+            return False
+        found = procfs.stat(identity.pid)
+        return found is not None and found.start_ticks == identity.start_ticks and _send(found, number)
+
+    def _ask(self, one: procfs.Stat) -> None:
+        self._told.add((one.pid, one.start_ticks))
+        _send(one, signal.SIGTERM)
+        if one.state in "Tt":
+            _send(one, signal.SIGCONT)
+
+    # --- who is there ------------------------------------------------------------------------------------
+
+    def members(self) -> list[procfs.Stat]:
+        """Everybody of the tree who lives, the leader first."""
+        identity = self._identity
+        if identity is None:
+            return []
+        everyone = procfs.everybody()
+        roots = self._roots(identity, everyone)
+        found = roots | procfs.descendants(roots, everyone)
+        found.discard(os.getpid())
+        alive = [everyone[pid] for pid in found if pid in everyone and not everyone[pid].is_zombie]
+        return sorted(alive, key=lambda one: (one.pid != identity.pid, one.start_ticks, one.pid))
+
+    def _roots(self, identity: Identity, everyone: dict[int, procfs.Stat]) -> set[int]:
+        roots = set()
+        leader = everyone.get(identity.pid)
+        if not self._leader_gone and leader is not None and leader.start_ticks == identity.start_ticks:
+            roots.add(identity.pid)
+        if self._is_our_child and self._holds_orphans and not self._is_init:
+            me = os.getpid()  # all our children are of the tree: the leader, and its orphans
+            roots.update(one.pid for one in everyone.values() if one.parent == me)
+            return roots
+        marker = f"{RUN_ID}={identity.run_id}".encode()
+        for one in everyone.values():
+            in_session = self._is_our_child and identity.pid in (one.session, one.group)
+            if in_session or procfs.environment_has(one.pid, marker):
+                roots.add(one.pid)
+        return roots
+
+    def _is_empty(self) -> bool:
+        """Whether nobody of the tree is left; cheap where the kernel can answer it in one call."""
+        if self._is_our_child and self._holds_orphans:
+            has_children = self._reap_strays()
+            if not has_children:
+                return True
+            if not self._is_init:
+                return False
+        return not self.members()
+
+    def _reap_strays(self) -> bool:
+        """Reap all dead children but the leader; return whether any child is left, dead or alive."""
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return False
+            if found is None:
+                return True
+            if not self._leader_gone and self._identity is not None and found.si_pid == self._identity.pid:
+                self._on_leader_fd()
+                return True
+            os.waitid(os.P_PID, found.si_pid, os.WEXITED | os.WNOHANG)
+
+    def _watch_members(self) -> int:
+        """Be woken when a member ends; return how many there are."""
+        alive = self.members()
+        living = {one.pid for one in alive}
+        for pid in [pid for pid in self._watched if pid not in living]:
+            self._unwatch(pid)
+        for one in alive[:MOST_WATCHED]:
+            if one.pid not in self._watched:
+                try:
+                    descriptor = os.pidfd_open(one.pid)
+                except OSError:
+                    continue  # it has just ended, or descriptors are short: SIGCHLD and the kill rounds remain
+                self._watched[one.pid] = descriptor
+                self._inbox.register(descriptor, self._check_empty)
+        return len(alive)
+
+    def _unwatch(self, pid: int) -> None:
+        descriptor = self._watched.pop(pid)
+        self._inbox.unregister(descriptor)
+        os.close(descriptor)
+
+    def survivors(self) -> list[str]:
+        """Who still lives, as ``pid 12 (python)``; the first few."""
+        alive = self.members()
+        names = [f"pid {one.pid} ({one.name})" for one in alive[:SHOWN]]
+        return [*names, f"{len(alive) - SHOWN} more"] if len(alive) > SHOWN else names
+
+    def resident_bytes(self) -> int:
+        """Resident memory of the whole tree."""
+        return sum(procfs.resident_bytes(one.pid) for one in self.members())
+
+    def is_member(self, pid: int) -> bool:
+        """Whether ``pid`` is the leader or one of its descendants."""
+        leader = self._identity.pid if self._identity else 0
+        for _ in range(64):  # deeper trees do not beat
+            if pid == leader:
+                return True
+            found = procfs.stat(pid)
+            if found is None or found.parent <= 1:
+                return False
+            pid = found.parent
+        return False
+
+
+def find_marked(state_folder: str) -> list[tuple[procfs.Stat, str]]:
+    """All living processes that a watchdog with this state folder started, with their run ids.
+
+    Ourselves and our ancestors are left out: the program may have started us.
+    """
+    everyone = procfs.everybody()
+    above = {os.getpid()}
+    pid = os.getppid()
+    while pid in everyone and pid not in above:
+        above.add(pid)
+        pid = everyone[pid].parent
+    marker = os.fsencode(f"{STATE}={state_folder}")
+    found = []
+    for one in everyone.values():
+        if one.pid in above or one.is_zombie or not procfs.environment_has(one.pid, marker):
+            continue
+        run_id = procfs.environment_value(one.pid, RUN_ID.encode())
+        if run_id:
+            found.append((one, run_id.decode("ascii", "replace")))
+    return sorted(found, key=lambda pair: (pair[0].start_ticks, pair[0].pid))
+
+
+def _send(one: procfs.Stat, number: int) -> bool:
+    """Send a signal to just this process, never to another one that got its number."""
+    try:
+        descriptor = os.pidfd_open(one.pid)
+    except OSError:
+        return False
+    try:
+        found = procfs.stat(one.pid)
+        if found is None or found.start_ticks != one.start_ticks:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _status(code: int, status: int) -> ExitStatus:
+    if code == os.CLD_EXITED:
+        return ExitStatus(code=status)
+    return ExitStatus(signal=status)
+
+
+def _explain(error: OSError, launch: Launch, environment: Mapping[str, str]) -> SpawnError:
+    """What went wrong, for which thing, and what to do."""
+    program = launch.argv[0]
+    transient = error.errno in PASSING
+    if not os.path.isdir(launch.folder):
+        return SpawnError(f"folder {launch.folder} does not exist; pick another with -C")
+    if not os.access(launch.folder, os.X_OK):
+        return SpawnError(
+            f"folder {launch.folder} cannot be entered: permission denied; pick another with -C"
+        )
+    if error.errno == errno.ENOENT:
+        return SpawnError(_explain_missing(program, launch, environment))
+    if error.errno in (errno.EACCES, errno.EPERM):
+        if os.path.isdir(os.path.join(launch.folder, program)):
+            return SpawnError(f"{program} is a folder, not a program")
+        return SpawnError(f"{program} is not executable; allow it with: chmod +x {program}")
+    if error.errno == errno.ENOEXEC:
+        return SpawnError(
+            f"{program} is no program the system knows; a script needs a first line such as #!/bin/sh"
+        )
+    if error.errno == errno.E2BIG:
+        return SpawnError("its arguments and environment are too long for the system")
+    return SpawnError(f"cannot start {program}: {error.strerror}", transient=transient)
+
+
+def _explain_missing(program: str, launch: Launch, environment: Mapping[str, str]) -> str:
+    if "/" in program:
+        path = os.path.join(launch.folder, program)
+        if os.path.exists(path):
+            return f"{program} names an interpreter in its first line that does not exist"
+        return f"no such program: {program} (looked in {launch.folder}); check the path"
+    hint = "check the spelling, or give its full path"
+    if program == "python" and any(
+        os.access(os.path.join(folder, "python3"), os.X_OK)
+        for folder in environment.get("PATH", os.defpath).split(os.pathsep)
+    ):
+        hint = "use python3, or activate the virtual environment"
+    return f"no such program: {program} (not found in PATH); {hint}"

@@ -1,0 +1,216 @@
+"""Ask a running watchdog, and be asked: one line of JSON each way over a Unix socket in the state folder.
+
+The socket is 0600 in a folder of 0700: only the user of the watchdog, and root, can speak to it. The server lives in
+the main thread's own wait and never waits for a client. ``docs/formats.md`` has the lines.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from watchdog_cli.adapters.inbox import Inbox
+
+SOCKET = "control"
+VERSION = 1
+REQUEST_LIMIT = 4096
+ANSWER_LIMIT = 1 << 20
+MOST_CLIENTS = 32
+Answer = Mapping[str, object]
+
+
+@dataclass(slots=True)
+class Client:
+    """One connection on the side of the watchdog.
+
+    Args:
+        waits_for: the ask whose end it waits for; "" when it waits for nothing.
+    """
+
+    connection: socket.socket
+    received: bytes = b""
+    waits_for: str = ""
+
+
+class ControlServer:
+    """Where ``status``, ``stop``, ``restart``, ``pause``, ``resume`` and ``upgrade`` arrive."""
+
+    def __init__(
+        self, inbox: Inbox, folder: str, handle: Callable[[str, Answer, Client], Answer | None]
+    ) -> None:
+        """Nothing listens before ``open``.
+
+        Args:
+            handle: called in the main thread with what is asked; None means that the answer comes later.
+        """
+        self._inbox = inbox
+        self._folder = folder
+        self._handle = handle
+        self._listener: socket.socket | None = None
+        self._clients: dict[int, Client] = {}
+
+    def open(self) -> None:
+        """Begin to listen; also again, after somebody deleted the socket.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        self._close_listener()
+        listener = socket.socket(
+            socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        )
+        try:
+            with _short_path(self._folder) as folder:
+                path = f"{folder}/{SOCKET}"
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                old_mask = os.umask(0o177)
+                try:
+                    listener.bind(path)
+                finally:
+                    os.umask(old_mask)
+            listener.listen(MOST_CLIENTS)
+        except OSError:
+            listener.close()
+            raise
+        self._listener = listener
+        self._inbox.register(listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        if self._listener is None:
+            return
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        if len(self._clients) >= MOST_CLIENTS:
+            idle = next((one for one in self._clients.values() if not one.waits_for), None)
+            self._drop(idle if idle is not None else next(iter(self._clients.values())))
+        client = Client(connection)
+        self._clients[connection.fileno()] = client
+        self._inbox.register(connection.fileno(), lambda: self._read(client))
+
+    def _read(self, client: Client) -> None:
+        try:
+            part = client.connection.recv(REQUEST_LIMIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            part = b""
+        client.received += part
+        if not part or len(client.received) > REQUEST_LIMIT:
+            self._drop(client)
+            return
+        line, newline, rest = client.received.partition(b"\n")
+        if not newline:
+            return
+        client.received = rest
+        try:
+            request = json.loads(line)
+            ask = request["ask"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            self._send(client, {"ok": False, "error": "not understood"}, last=True)
+            return
+        answer = self._handle(str(ask), request, client)
+        if answer is not None:
+            self._send(client, answer, last=True)
+
+    def _send(self, client: Client, answer: Answer, *, last: bool = False) -> None:
+        line = json.dumps({"v": VERSION, **answer}, default=str).encode() + b"\n"
+        try:
+            sent = client.connection.send(line)
+        except OSError:
+            sent = -1
+        if last or sent != len(line):  # one who does not read is not waited for
+            self._drop(client)
+
+    def _drop(self, client: Client) -> None:
+        if self._clients.pop(client.connection.fileno(), None) is not None:
+            self._inbox.unregister(client.connection.fileno())
+            client.connection.close()
+
+    def progress(self, text: str) -> None:
+        """Tell everybody who waits for something what is going on."""
+        for client in [one for one in self._clients.values() if one.waits_for]:
+            self._send(client, {"say": text})
+
+    def finish(self, waits_for: str, answer: Answer) -> None:
+        """Answer everybody who waits for this; "" means for anything at all."""
+        for client in [one for one in self._clients.values() if one.waits_for]:
+            if waits_for in ("", client.waits_for):
+                self._send(client, answer, last=True)
+
+    def _close_listener(self) -> None:
+        if self._listener is not None:
+            self._inbox.unregister(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+
+    def close(self) -> None:
+        """Stop listening and remove the socket."""
+        for client in list(self._clients.values()):
+            self._drop(client)
+        if self._listener is not None:
+            self._close_listener()
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self._folder, SOCKET))
+
+
+class NoAnswerError(Exception):
+    """Nobody listens, or whoever listens does not answer in time."""
+
+
+def ask(folder: str, request: Answer, *, limit_s: float | None) -> Iterator[dict[str, object]]:
+    """Ask the watchdog with this state folder; yield each line of its answer as it comes.
+
+    Args:
+        limit_s: how long one line may take; None waits for ever.
+    Raises:
+        NoAnswerError: it does not listen or took too long.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        connection.settimeout(limit_s)
+        try:
+            with _short_path(folder) as short:
+                connection.connect(f"{short}/{SOCKET}")
+            connection.sendall(json.dumps({"v": VERSION, **request}).encode() + b"\n")
+            yield from _lines(connection, limit_s)
+        except (OSError, ValueError) as error:
+            raise NoAnswerError(str(error)) from error
+
+
+def _lines(connection: socket.socket, limit_s: float | None) -> Iterator[dict[str, object]]:
+    received = b""
+    end = None if limit_s is None else time.monotonic() + limit_s
+    while True:
+        line, newline, rest = received.partition(b"\n")
+        if newline:
+            received = rest
+            answer = json.loads(line)
+            if isinstance(answer, dict):
+                yield answer
+            end = None if limit_s is None else time.monotonic() + limit_s
+            continue
+        if end is not None:
+            connection.settimeout(max(0.001, end - time.monotonic()))
+        part = connection.recv(65536)
+        if not part:
+            return
+        received += part
+        if len(received) > ANSWER_LIMIT:
+            raise ValueError("the answer is too long")
+
+
+@contextlib.contextmanager
+def _short_path(folder: str) -> Iterator[str]:
+    """A name for the folder that is short enough for a socket address, however deep the folder lies."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        short = f"/proc/self/fd/{descriptor}"
+        yield short if os.path.isdir(short) else folder
+    finally:
+        os.close(descriptor)

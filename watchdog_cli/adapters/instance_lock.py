@@ -1,0 +1,102 @@
+"""One supervisor per name and folder, decided by a kernel lock that dies with its holder.
+
+POSIX record locks: another process can ask who holds one without taking it, and they outlive exec, which is how an
+upgrade keeps its lock. They are dropped when the process closes *any* descriptor of the file, so nothing in a
+supervisor may open the lock file again. What stands in the file is for people only.
+"""
+
+import fcntl
+import os
+import struct
+import sys
+
+from watchdog_cli.core.errors import AlreadyRunningError, StorageError
+
+HANDED_OVER = "WATCHDOG_LOCK_FD"  # set across the exec of an upgrade, for ourselves only
+_FLOCK = "@hhqqi"  # struct flock of Linux: type, whence, start, length, pid
+_FLOCK_ROOM = 64
+
+
+class InstanceLock:
+    """Held from ``acquire`` to the end of the process."""
+
+    def __init__(self, path: str) -> None:
+        """Nothing is locked yet."""
+        self.path = path
+        self.descriptor: int | None = None
+
+    def acquire(self, name: str) -> None:
+        """Take the lock.
+
+        Raises:
+            AlreadyRunningError: another watchdog holds it; names its pid.
+            StorageError: the lock file cannot be made.
+        """
+        handed = os.environ.pop(HANDED_OVER, "")
+        try:
+            if handed.isdigit() and _leads_to(int(handed), self.path):
+                descriptor = int(handed)
+                os.set_inheritable(descriptor, False)
+            else:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError(
+                f"cannot open {self.path}: {error.strerror}; check who owns the folder"
+            ) from error
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = _holder_by_descriptor(descriptor)
+            os.close(descriptor)
+            who = f" (pid {pid})" if pid else ""
+            raise AlreadyRunningError(
+                f"a watchdog{who} already looks after {name!r} here; see: watchdog status, or choose another --name"
+            ) from error
+        self.descriptor = descriptor
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+def holder(path: str) -> int | None:
+    """The pid that holds the lock now; 0 when somebody does whose pid cannot be seen; None when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _holder_by_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _holder_by_descriptor(descriptor: int) -> int | None:
+    if not sys.platform.startswith("linux"):
+        return _holder_by_trying(descriptor)
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0).ljust(_FLOCK_ROOM, b"\0")
+    answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
+    kind, _, _, _, pid = struct.unpack_from(_FLOCK, answer)
+    return None if kind == fcntl.F_UNLCK else int(pid)
+
+
+def _holder_by_trying(descriptor: int) -> int | None:
+    """Where the shape of struct flock is another: take it for a moment."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        text = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        return int(text) if text.isdigit() else 0
+    fcntl.lockf(descriptor, fcntl.LOCK_UN)
+    return None
+
+
+def _leads_to(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False

@@ -1,0 +1,133 @@
+"""Facts on disk: typed lines for machines in journal.jsonl, one line for people in NAME.watchdog.log, and state.json.
+
+One thread of its own writes all three, so that a slow or full disk never holds up a decision.
+"""
+
+import contextlib
+import json
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchdog_cli.adapters import log_reader, state_file
+from watchdog_cli.adapters.clock import iso
+from watchdog_cli.adapters.rotating_file import RotatingFile
+from watchdog_cli.core.errors import StorageError
+from watchdog_cli.core.facts import Fact
+from watchdog_cli.core.snapshot import Snapshot
+
+VERSION = 1
+JOURNAL_SIZE = 5_000_000  # about 20,000 facts; months of a healthy program
+JOURNAL_BACKUPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    at: datetime
+    fact: Fact
+    extra: dict[str, object]
+
+
+class Recorder:
+    """Takes facts and snapshots from the main thread and writes them in its own."""
+
+    def __init__(
+        self,
+        *,
+        state_path: str,
+        journal_path: str,
+        log_path: str,
+        log_size: int,
+        log_backups: int,
+        on_problem: Callable[[str], None],
+    ) -> None:
+        """Open the files.
+
+        Raises:
+            StorageError: one of them cannot be written at the start.
+        """
+        self._state_path = state_path
+        self._on_problem = on_problem
+        self._journal = RotatingFile(journal_path, JOURNAL_SIZE, JOURNAL_BACKUPS, gap_note=_journal_gap)
+        self._log = RotatingFile(log_path, log_size, min(log_backups, JOURNAL_BACKUPS))
+        self._journal.open()
+        try:
+            self._log.open()
+        except StorageError:
+            self._journal.close()
+            raise
+        self._number = _last_number(journal_path)
+        self._queue: queue.SimpleQueue[_Line | Snapshot | None] = queue.SimpleQueue()
+        self._state_trouble = False
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def fact(self, at: datetime, fact: Fact, **extra: object) -> None:
+        """Write a fact soon."""
+        self._queue.put(_Line(at, fact, extra))
+
+    def state(self, snapshot: Snapshot) -> None:
+        """Write the state soon; only the newest of several counts."""
+        self._queue.put(snapshot)
+
+    def close(self, limit_s: float) -> None:
+        """Write what waits, but no longer than ``limit_s``; a disk that hangs is left behind."""
+        self._queue.put(None)
+        self._thread.join(limit_s)
+        if not self._thread.is_alive():
+            self._journal.close()
+            self._log.close()
+
+    def _run(self) -> None:
+        going_on = True
+        while going_on:
+            batch = [self._queue.get()]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    batch.append(self._queue.get_nowait())
+            lines = [one for one in batch if isinstance(one, _Line)]
+            snapshots = [one for one in batch if isinstance(one, Snapshot)]
+            going_on = None not in batch
+            if snapshots:
+                self._save(snapshots[-1])
+            if lines:
+                self._journal.write(b"".join(self._encode(line) for line in lines))
+                self._log.write(b"".join(_for_people(line) for line in lines))
+
+    def _encode(self, line: _Line) -> bytes:
+        self._number += 1
+        record = {"v": VERSION, "seq": self._number, "at": iso(line.at), "fact": line.fact.kind}
+        record |= line.fact.mapping() | line.extra | {"text": line.fact.text}
+        return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+    def _save(self, snapshot: Snapshot) -> None:
+        try:
+            state_file.save(self._state_path, snapshot)
+        except OSError as error:
+            if not self._state_trouble:
+                self._state_trouble = True
+                self._on_problem(
+                    f"cannot write {self._state_path}: {(error.strerror or str(error)).lower()}; going on"
+                )
+        else:
+            self._state_trouble = False
+
+
+def _for_people(line: _Line) -> bytes:
+    text = line.fact.text.replace("\n", " ")
+    return f"{iso(line.at)} {line.fact.level.name:7} {text}\n".encode("utf-8", "replace")
+
+
+def _journal_gap(lost: int, reason: str) -> bytes:
+    record = {"v": VERSION, "fact": "journal-gap", "lost_bytes": lost, "reason": reason}
+    return (json.dumps(record) + "\n").encode()
+
+
+def _last_number(path: str) -> int:
+    """The newest sequence number in the journal; its order outlives clock steps and restarts."""
+    for line in reversed(log_reader.last_lines(path, 5)):
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+            return int(json.loads(line)["seq"])
+    return 0

@@ -1,0 +1,125 @@
+"""The command ``watchdog``: finds the part that is asked for, and turns errors into one line and an exit code."""
+
+import importlib
+import os
+import sys
+import time
+import traceback
+
+import click
+
+from watchdog_cli import __version__
+from watchdog_cli.core.errors import ExitCode, WatchdogError
+
+# Each command lives in a module of its own that is loaded when it is used: start-up time is a promise.
+COMMANDS = {
+    "run": "Start a program, watch it, and start it again whenever it ends or freezes.",
+    "status": "How is it? Process, health, heartbeat, restarts.",
+    "check": "The same question without a word: only the exit code.",
+    "tail-log": "What does it say? The newest lines of its log.",
+    "stop": "Stop the program and its watchdog.",
+    "restart": "Stop the program and start it again at once.",
+    "pause": "Start nothing and judge nothing while somebody works on it.",
+    "resume": "End a pause.",
+    "config": "Show every setting and where it came from.",
+    "upgrade": "Let a freshly started watchdog take over, without a gap.",
+}
+FAULTS_LIMIT = 1 << 20
+
+
+class LazyGroup(click.Group):
+    """Loads a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which people need them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"watchdog_cli.cli.{cmd_name.replace('-', '_')}")
+        found = module.command
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say what was probably meant."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "see: watchdog --help"
+            ctx.fail(f"no such command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+EPILOG = """\
+Begin with:  watchdog run -- python -m tracker
+
+Exit codes of status and check: 0 healthy, 3 not running, 4 unknown, 5 running but not healthy.
+Of run: 0 stopped as asked, 10 wrong setting, 11 already running, 12 gave up, 13 the program cannot be
+started, 14 state or log cannot be written. A wrong option is 2, a fault of watchdog itself 1.
+"""
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="watchdog")
+def group() -> None:
+    """Keep a long-running program alive, and notice when it freezes."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; never returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(
+                errors="replace"
+            )  # a terminal that cannot show a character still gets the rest
+    try:
+        code = group.main(args=arguments, prog_name="watchdog", standalone_mode=False)
+    except WatchdogError as error:
+        code = _say(str(error), error.exit_code)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader (head, less) has gone; nothing more can be said. Python would complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + 13
+    except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person gets one line and a file to send
+        code = _say(_record_fault(error), ExitCode.INTERNAL)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(f"Error: {text}", err=True)
+    return int(code)
+
+
+def _record_fault(error: Exception) -> str:
+    """Keep the traceback of our own fault and say where."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    path = os.path.join(base, "watchdog", "faults.log")
+    what = f"a fault of watchdog itself ({type(error).__name__}: {error})"
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        mode = "w" if os.path.exists(path) and os.path.getsize(path) > FAULTS_LIMIT else "a"
+        with open(path, mode, encoding="utf-8", errors="replace") as file:
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} watchdog {__version__}\n")
+            file.writelines(traceback.format_exception(error))
+    except OSError:
+        return f"{what}; the traceback could not be kept"
+    return f"{what}; please report it with {path}"

@@ -1,0 +1,105 @@
+"""Options that the commands share: all settings for those that start something, the place for the others."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, cast
+
+import click
+
+from watchdog_cli.core.errors import UsageError, WatchdogError
+from watchdog_kit.click_options import (
+    F,
+    GroupedCommand,
+    GroupedOption,
+    SettingType,
+    setting_option,
+    take_given,
+)
+from watchdog_kit.kinds import Kind
+
+__all__ = [
+    "HOW_TO_WRITE",
+    "GroupedCommand",
+    "GroupedOption",
+    "SettingType",
+    "folder_of",
+    "place_options",
+    "settings_options",
+]
+
+# The epilog of every command that takes all settings.
+HOW_TO_WRITE = """\
+DURATION is written like 90 (seconds), 100ms, 5s, 2m or 1h30m; SIZE like 500kB, 10MB or 1GiB.
+
+Each setting may also stand in watchdog.toml (restart-delay = "5s") or in the environment
+(WATCHDOG_RESTART_DELAY=5s). The command line wins over the environment, that over the file.
+'watchdog config' shows what counts and why.
+"""
+
+
+def settings_options(function: F) -> F:
+    """Give a command every setting as an option, and ``-C``.
+
+    The function gets ``given``, a mapping from key to parsed value with only those options that were really
+    on the command line, and ``directory``, None when not given.
+    """
+    from watchdog_cli.core.options import OPTIONS
+
+    @functools.wraps(function)
+    def collected(*args: Any, **kwargs: Any) -> Any:
+        given = take_given(OPTIONS, kwargs)
+        return function(*args, given=given, **kwargs)
+
+    # click puts the option that is applied last in front.
+    decorated = _directory_option()(cast("F", collected))
+    for setting in reversed(OPTIONS):
+        if setting.option:
+            decorated = setting_option(setting)(decorated)
+    return decorated
+
+
+def place_options(function: F) -> F:
+    """Give a command ``-C`` and ``--name``: of which watchdog it speaks.
+
+    The function gets ``directory`` and ``name``, each None when not given; ``folder_of`` and
+    ``adapters.config_file.resolve_name`` make the place of them.
+    """
+    name = click.option(
+        "--name",
+        cls=GroupedOption,
+        metavar="NAME",
+        help="Which watchdog of the folder is meant.  [default: the name in the settings, else tracker]",
+    )
+    return _directory_option()(name(function))
+
+
+def folder_of(directory: str | None, *, missing: type[WatchdogError] = UsageError) -> str:
+    """Return the absolute path of the folder that ``-C`` names, or of the present one.
+
+    Args:
+        directory: the value of ``-C``.
+        missing: what to raise when there is no such folder.
+    """
+    if directory == "":
+        # A variable of a script that is not set; the present folder would be a dangerous guess.
+        raise missing("-C is empty; name the folder of the program")
+    try:
+        folder = os.path.abspath(os.curdir if directory is None else directory)
+    except FileNotFoundError as error:
+        raise missing("the present folder was deleted; go to another one, or name one with -C") from error
+    if os.path.isdir(folder):
+        return folder
+    what = "is not a folder" if os.path.lexists(folder) else "does not exist"
+    raise missing(f"the folder {folder!r} {what}; name the folder of the program with -C")
+
+
+def _directory_option() -> Callable[[F], F]:
+    return click.option(
+        "-C",
+        "--directory",
+        cls=GroupedOption,
+        metavar="DIR",
+        type=SettingType(Kind("DIR", str)),
+        help="Folder of the program, where its settings and files lie.  [default: the present one]",
+    )

@@ -1,0 +1,65 @@
+"""``watchdog run``."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from watchdog_cli.cli.options import HOW_TO_WRITE, GroupedCommand, folder_of, settings_options
+from watchdog_cli.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from watchdog_cli.core.settings import Settings
+
+
+@click.command(
+    "run", cls=GroupedCommand, epilog=HOW_TO_WRITE, context_settings={"allow_interspersed_args": False}
+)
+@click.option(
+    "--force", is_flag=True, help="Take a process that may or may not be the old program for a stranger."
+)
+@settings_options
+@click.argument("argv", metavar="-- COMMAND [ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
+def command(argv: tuple[str, ...], force: bool, directory: str | None, given: Mapping[str, object]) -> None:
+    """Start COMMAND, watch it, and start it again whenever it ends or freezes.
+
+    Everything behind COMMAND belongs to it and reaches it unchanged.
+    """
+    from watchdog_cli.adapters.config_file import load_settings
+
+    if not argv:
+        raise UsageError("say which program to run, for example: watchdog run -- python -m tracker")
+    settings = load_settings(folder_of(directory), given, pid1=os.getpid() == 1)
+    from watchdog_cli.wiring.run import Order, supervise
+
+    order = Order(settings, argv, arguments=sys.argv[1:], force=force, greeting=_greeting(settings, argv))
+    raise SystemExit(supervise(order))
+
+
+def _greeting(settings: "Settings", argv: tuple[str, ...]) -> list[str]:
+    """What it does and how to look closer, for somebody who has never seen a supervisor."""
+    from watchdog_kit.quantities import format_duration
+
+    policy = settings.policy
+    if policy.restart.value == "never":
+        again = "When it ends, the watchdog ends too."
+    else:
+        cap = "any number of times"
+        if policy.max_restarts is not None:
+            cap = f"at most {policy.max_restarts} times in {format_duration(policy.restart_window_s)}"
+        again = f"If it ends or freezes it is started again after {format_duration(policy.restart_delay_s)}, {cap}."
+    if policy.no_heartbeat:
+        sign = "Only its process is watched; a freeze is not noticed."
+    else:
+        sign = f"A sign of life ({settings.heartbeat}) is expected every {format_duration(policy.heartbeat_timeout_s)}."
+    where = "" if settings.name == "tracker" else f" --name {settings.name}"
+    return [
+        f"watchdog keeps this running: {shlex.join(argv)}",
+        f"  {again}",
+        f"  {sign}",
+        f"  In another terminal: watchdog status{where} · watchdog tail-log -f{where} · watchdog stop{where}",
+        "  Here: Ctrl-C stops both.",
+    ]

@@ -1,0 +1,43 @@
+"""``watchdog stop``."""
+
+import os
+
+import click
+
+from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+from watchdog_cli.core.errors import NotRunningError
+
+
+@click.command("stop", cls=GroupedCommand)
+@click.option("--now", is_flag=True, help="Kill at once instead of asking and waiting.")
+@click.option(
+    "--force", is_flag=True, help="Take a process that may or may not be the old program for a stranger."
+)
+@place_options
+def command(now: bool, force: bool, directory: str | None, name: str | None) -> None:
+    """Stop the program and its watchdog, and wait until both are gone.
+
+    The program is asked to end and has its stop timeout (10s) for that; then it is killed.
+    """
+    from watchdog_cli.adapters.config_file import load_settings, resolve_name
+    from watchdog_cli.wiring import ask
+    from watchdog_cli.wiring.places import Places
+
+    folder = folder_of(directory)
+    found = resolve_name(folder, name, os.environ)
+    places = Places(folder, found)
+    if ask.stop(places, now=now, say=lambda text: click.echo(f"  {text}", err=True)):
+        click.echo(f"{found}: stopped")
+        return
+    from watchdog_cli.wiring import takeover
+
+    if takeover.inspect(places, repair=False, force=force).survivor is None:
+        raise NotRunningError(f"nothing runs under the name {found!r} in {folder}")
+    from watchdog_cli.wiring.run import Order, supervise
+
+    click.echo("its watchdog is gone; stopping the program it left", err=True)
+    settings = load_settings(folder, {"name": found, "quiet": True})
+    code = supervise(Order(settings, argv=("",), force=force, only_stop=True, now=now))
+    if code == 0:
+        click.echo(f"{found}: stopped")
+    raise SystemExit(code)

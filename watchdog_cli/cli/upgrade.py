@@ -1,0 +1,27 @@
+"""``watchdog upgrade``."""
+
+import os
+
+import click
+
+from watchdog_cli import __version__
+from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+
+
+@click.command("upgrade", cls=GroupedCommand)
+@place_options
+def command(directory: str | None, name: str | None) -> None:
+    """Let the version that you call now take over from the running watchdog.
+
+    The program is not touched: same process, same log, no gap. Call it after you have installed a new version.
+    """
+    import watchdog_cli.wiring.run  # noqa: F401 - proves that this version can be loaded before the old one lets go
+    from watchdog_cli.adapters.config_file import resolve_name
+    from watchdog_cli.wiring import ask
+    from watchdog_cli.wiring.places import Places
+    from watchdog_cli.wiring.upgrade import client_prefix
+
+    folder = folder_of(directory)
+    found = resolve_name(folder, name, os.environ)
+    ask.upgrade(Places(folder, found), client_prefix(), lambda text: click.echo(f"  {text}", err=True))
+    click.echo(f"{found}: a fresh watchdog (version {__version__}) has taken over")

@@ -1,0 +1,174 @@
+"""StatusReport: all that ``status`` says, and the words and exit codes for it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from watchdog_cli.core import liveness
+from watchdog_cli.core.errors import ExitCode
+from watchdog_cli.core.liveness import Liveness
+from watchdog_cli.core.phases import Backoff, GivenUp, Paused, Running, Spawning, Starting, Stopped, Stopping
+from watchdog_cli.core.snapshot import LastRun
+from watchdog_cli.core.supervisor import Supervisor
+
+VERSION = 1
+
+
+class State(StrEnum):
+    """What the process does."""
+
+    RUNNING = "running"
+    STOPPING = "stopping"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    GAVE_UP = "gave up"
+    UNKNOWN = "unknown"
+
+
+class Health(StrEnum):
+    """How well it does it."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"  # alive, and says that something outside keeps it from its work
+    STARTING = "starting"
+    STALE = "stale"
+    NO_HEARTBEAT = "no heartbeat"
+    WAITING = "waiting"
+    STOPPING = "stopping"
+    PAUSED = "paused"
+    UNSUPERVISED = "unsupervised"
+    FROZEN = "watchdog frozen"
+    NOT_RUNNING = "not running"
+    UNKNOWN = "unknown"
+
+
+WELL = frozenset({Health.HEALTHY, Health.DEGRADED})
+
+
+def exit_code(state: State, health: Health) -> ExitCode:
+    """The code with which ``status`` and ``check`` end."""
+    if state is State.UNKNOWN or health is Health.UNKNOWN:
+        return ExitCode.UNKNOWN
+    if state in (State.STOPPED, State.GAVE_UP):
+        return ExitCode.NOT_RUNNING
+    return ExitCode.OK if health in WELL else ExitCode.UNHEALTHY
+
+
+def describe(sup: Supervisor, now: float, *, degraded: bool) -> tuple[State, Health]:
+    """The words for what a supervisor is doing.
+
+    Args:
+        degraded: the child says so in its heartbeat.
+    """
+    match sup.phase:
+        case Starting() | Running():
+            return State.RUNNING, _health(sup, now, degraded=degraded)
+        case Stopping():
+            return State.STOPPING, Health.STOPPING
+        case Spawning() | Backoff():
+            return State.WAITING, Health.WAITING
+        case Paused():
+            return State.PAUSED, Health.PAUSED
+        case GivenUp():
+            return State.GAVE_UP, Health.NOT_RUNNING
+        case Stopped(exit_code=code):
+            return (State.GAVE_UP if code == ExitCode.GAVE_UP else State.STOPPED), Health.NOT_RUNNING
+
+
+def _health(sup: Supervisor, now: float, *, degraded: bool) -> Health:
+    phase = sup.phase
+    assert isinstance(phase, Starting | Running)
+    if sup.pause is not None:
+        return Health.PAUSED
+    well = Health.DEGRADED if degraded else Health.HEALTHY
+    if sup.policy.no_heartbeat:
+        return well
+    verdict = liveness.judge(phase.life, max(now, phase.life.last_sign() or now), sup.policy)
+    if verdict is Liveness.WAITING:
+        return Health.STARTING
+    if verdict is Liveness.FRESH:
+        return well
+    return Health.STALE if sup.judged else Health.NO_HEARTBEAT
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogPart:
+    """The supervising process."""
+
+    pid: int
+    started_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPart:
+    """The supervised process; CPU is the average over its life, memory that of its whole tree."""
+
+    pid: int
+    started_at: str | None
+    uptime_s: float | None
+    cpu_percent: float | None
+    rss_bytes: int | None
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatPart:
+    """The newest sign of life; ``age_s`` None before the first."""
+
+    file: str
+    age_s: float | None
+    timeout_s: float
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RestartsPart:
+    """Restarts that count, and the newest ends."""
+
+    in_window: int
+    cap: int | None
+    window_s: float
+    total: int
+    last: tuple[LastRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """One answer to "how is it?".
+
+    Args:
+        note: one sentence that explains the words, when they need it.
+        next_start_s: seconds to the next start, while it waits.
+        log: path and size in bytes of the child's log.
+        last_seen_at: newest of journal, heartbeat and log, when nothing runs.
+    """
+
+    name: str
+    folder: str
+    state: State
+    health: Health
+    note: str = ""
+    watchdog: WatchdogPart | None = None
+    child: ChildPart | None = None
+    heartbeat: HeartbeatPart | None = None
+    restarts: RestartsPart | None = None
+    next_start_s: float | None = None
+    pause_left_s: float | None = None
+    log_file: str = ""
+    log_bytes: int = 0
+    backups: int | None = None
+    last_seen_at: str | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What ``status`` ends with."""
+        return exit_code(self.state, self.health)
+
+    def mapping(self) -> dict[str, object]:
+        """The stable, versioned form for ``--json``."""
+        record = asdict(self)
+        log = {"file": record.pop("log_file"), "size_bytes": record.pop("log_bytes")}
+        head = {"version": VERSION, "name": record.pop("name"), "state": self.state.value}
+        del record["state"], record["health"]
+        return head | {"health": self.health.value, "exit_code": int(self.exit_code)} | record | {"log": log}

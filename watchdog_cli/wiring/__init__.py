@@ -1,0 +1,1 @@
+"""The one place that binds the core to real adapters."""

@@ -1,0 +1,98 @@
+"""Where everything of one watchdog lies."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+from watchdog_cli.core.errors import StorageError
+
+BASE = ".watchdog"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """All paths, absolute.
+
+    Args:
+        folder: where the program runs.
+        log_dir: as set; relative to the folder.
+    """
+
+    folder: str
+    name: str
+    log_dir: str = "logs"
+
+    @property
+    def state_folder(self) -> str:
+        """0700; everything in it is 0600."""
+        return os.path.join(self.folder, BASE, self.name)
+
+    def _inside(self, name: str) -> str:
+        return os.path.join(self.state_folder, name)
+
+    @property
+    def state(self) -> str:
+        """The snapshot."""
+        return self._inside("state.json")
+
+    @property
+    def lock(self) -> str:
+        """Held by the living watchdog."""
+        return self._inside("lock")
+
+    @property
+    def stdout(self) -> str:
+        """The pipe that the child prints into."""
+        return self._inside("stdout")
+
+    @property
+    def notify(self) -> str:
+        """The socket for sd_notify."""
+        return self._inside("notify")
+
+    @property
+    def journal(self) -> str:
+        """Facts for machines."""
+        return self._inside("journal.jsonl")
+
+    @property
+    def log(self) -> str:
+        """What the child prints."""
+        return os.path.join(self.folder, self.log_dir, f"{self.name}.log")
+
+    @property
+    def own_log(self) -> str:
+        """Facts for people."""
+        return os.path.join(self.folder, self.log_dir, f"{self.name}.watchdog.log")
+
+    def shown(self, path: str) -> str:
+        """A path as a person in the folder would write it."""
+        inside = os.path.relpath(path, self.folder)
+        return path if inside.startswith("..") else inside
+
+    def make(self) -> None:
+        """Create the state folder.
+
+        Raises:
+            StorageError: that is not possible.
+        """
+        if not os.path.isdir(self.folder):
+            raise StorageError(f"folder {self.folder} does not exist; pick another with -C")
+        base = os.path.join(self.folder, BASE)
+        try:
+            os.makedirs(base, mode=0o700, exist_ok=True)
+            os.makedirs(self.state_folder, mode=0o700, exist_ok=True)
+            for path in (base, self.state_folder):
+                if os.stat(path).st_uid == os.getuid():
+                    os.chmod(path, 0o700)
+        except OSError as error:
+            raise StorageError(
+                f"cannot make {self.state_folder}: {(error.strerror or '').lower()}; "
+                "run in a folder that you may write to, or pick one with -C"
+            ) from error
+        with contextlib.suppress(OSError):  # so that a project's own git does not see it
+            descriptor = os.open(
+                os.path.join(base, ".gitignore"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
+            )
+            os.write(descriptor, b"*\n")
+            os.close(descriptor)

@@ -1,0 +1,57 @@
+"""Which watchdogs this user has, so that ``status --all`` finds them: one small file each under the state home."""
+
+import contextlib
+import hashlib
+import json
+import os
+
+from watchdog_cli.wiring.places import Places
+from watchdog_kit.atomic_file import write_atomic
+
+ENTRY_LIMIT = 16384
+
+
+def _home() -> str | None:
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(base, "watchdog") if os.path.isabs(base) else None
+
+
+def enter(places: Places) -> None:
+    """Note a watchdog; a home that cannot be written only makes ``--all`` shorter."""
+    home = _home()
+    if home is None:
+        return
+    key = hashlib.sha256(os.fsencode(places.state_folder)).hexdigest()[:24]
+    content = json.dumps({"v": 1, "folder": places.folder, "name": places.name}).encode()
+    with contextlib.suppress(OSError):
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        write_atomic(os.path.join(home, f"{key}.json"), content, durable=False)
+
+
+def entries() -> list[Places]:
+    """All noted watchdogs whose state folder still exists; entries of vanished ones are removed."""
+    home = _home()
+    found = []
+    if home is None or not os.path.isdir(home):
+        return []
+    for name in sorted(os.listdir(home)):
+        path = os.path.join(home, name)
+        if not name.endswith(".json"):
+            continue
+        places = _read(path)
+        if places is not None and os.path.isdir(places.state_folder):
+            found.append(places)
+        elif places is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+    return sorted(found, key=lambda one: (one.folder, one.name))
+
+
+def _read(path: str) -> Places | None:
+    try:
+        with open(path, "rb") as file:
+            record = json.loads(file.read(ENTRY_LIMIT))
+        folder, name = record["folder"], record["name"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return Places(folder, name) if isinstance(folder, str) and isinstance(name, str) else None

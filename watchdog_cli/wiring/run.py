@@ -1,0 +1,382 @@
+"""Build real adapters around a Runner, run it, and take everything down again in reverse."""
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from watchdog_cli import __version__
+from watchdog_cli.adapters.child import HEARTBEAT, STATE, ChildTree, Identity, Launch
+from watchdog_cli.adapters.clock import SystemClock, iso
+from watchdog_cli.adapters.control import ControlServer
+from watchdog_cli.adapters.file_notice import InotifyNotice
+from watchdog_cli.adapters.forensics import SignalDumper
+from watchdog_cli.adapters.heartbeat import HeartbeatFile
+from watchdog_cli.adapters.inbox import Inbox
+from watchdog_cli.adapters.instance_lock import InstanceLock
+from watchdog_cli.adapters.journal import Recorder
+from watchdog_cli.adapters.log_pump import LogPump
+from watchdog_cli.adapters.notify_socket import NotifyServer, tell_manager
+from watchdog_cli.adapters.rotating_file import RotatingFile
+from watchdog_cli.adapters.signals import Signals
+from watchdog_cli.adapters.terminal import Terminal
+from watchdog_cli.core import supervisor
+from watchdog_cli.core.errors import ExitCode, SpawnError, StorageError
+from watchdog_cli.core.events import Adopted, Beat, Begin, By, Event, PauseAsked, RestartAsked, StopAsked
+from watchdog_cli.core.facts import Fact, Notice
+from watchdog_cli.core.policy import Source
+from watchdog_cli.core.settings import Settings
+from watchdog_cli.core.snapshot import Snapshot
+from watchdog_cli.core.supervisor import Supervisor
+from watchdog_cli.runner import Runner
+from watchdog_cli.wiring import takeover, upgrade
+from watchdog_cli.wiring.answers import Answers
+from watchdog_cli.wiring.hub import Hub, own_process
+from watchdog_cli.wiring.places import Places
+from watchdog_cli.wiring.takeover import Legacy
+
+DRAIN_S = 0.5  # how long the start of the next run may wait for the last words of the one before
+LAST_WORDS_S = 2.0  # for each writer at the end; a disk that hangs is left behind
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asks for.
+
+    Args:
+        force: take a process of unknown identity for a stranger.
+        only_stop: end what runs, start nothing.
+        now: with ``only_stop``: kill without asking.
+        greeting: lines for the screen, shown when the child has been started.
+    """
+
+    settings: Settings
+    argv: Sequence[str]
+    arguments: Sequence[str] = ()
+    force: bool = False
+    only_stop: bool = False
+    now: bool = False
+    greeting: Sequence[str] = ()
+
+
+def supervise(order: Order) -> int:
+    """Run the watchdog until its end; return the exit code.
+
+    Raises:
+        WatchdogError: it cannot begin, or the program cannot be started at all.
+    """
+    settings = order.settings
+    places = Places(settings.folder, settings.name, settings.log_dir)
+    places.make()
+    lock = InstanceLock(places.lock)
+    lock.acquire(settings.name)
+    session = _Session(order, places, lock)
+    try:
+        code = session.run()
+        if code is None:
+            upgrade.become(session.successor, order.arguments, lock)
+            return ExitCode.INTERNAL
+        if code == ExitCode.SPAWN and session.hub.spawn_fault and not session.hub.settled:
+            raise SpawnError(session.hub.spawn_fault)
+        return code
+    finally:
+        lock.release()
+
+
+class _Session:
+    """One life of one watchdog."""
+
+    def __init__(self, order: Order, places: Places, lock: InstanceLock) -> None:
+        self.successor: list[str] = []
+        self._order = order
+        self._settings = order.settings
+        self._places = places
+        self._lock = lock
+        self._inbox = Inbox()
+        self._clock = SystemClock()
+        self._early: list[Fact] = []  # facts from before there was anybody to tell
+        self._problems: deque[str] = deque()  # from other threads
+
+    def run(self) -> int | None:
+        """Supervise; None means that another image takes over."""
+        with ExitStack() as stack:
+            stack.callback(self._inbox.close)
+            self._build(stack)
+            code = self._runner.run(*self._first_events())
+            if code is not None:
+                tell_manager("STOPPING=1")
+                self.hub.farewell(code)
+            return code
+
+    # --- building --------------------------------------------------------------------------------------------
+
+    def _build(self, stack: ExitStack) -> None:
+        settings, places = self._settings, self._places
+        signals = stack.enter_context(Signals(self._inbox))
+        legacy = takeover.inspect(places, repair=True, force=self._order.force)
+        self._legacy = legacy
+        self._early += [Notice("state", note) for note in legacy.notes]
+        self._terminal = Terminal(places.shown(places.log), show_child=not settings.quiet)
+        stack.callback(self._terminal.close, LAST_WORDS_S)
+        self._recorder = Recorder(
+            state_path=places.state,
+            journal_path=places.journal,
+            log_path=places.own_log,
+            log_size=settings.log_size,
+            log_backups=settings.log_backups,
+            on_problem=self._say_later,
+        )
+        stack.callback(self._recorder.close, LAST_WORDS_S)
+        self._pump = self._make_pump()
+        stack.callback(self._pump.stop, LAST_WORDS_S)
+        self._notify = self._open_notify(stack)
+        self._child = ChildTree(self._inbox, self._launch(), is_init=os.getpid() == 1)
+        self._heartbeat = HeartbeatFile(
+            os.path.join(settings.folder, settings.heartbeat),
+            progress_key=settings.policy.progress_key,
+            belongs=self._child.is_member,
+            say=self._tell,
+        )
+        self._notice = InotifyNotice(self._inbox, self._heartbeat.path, self._on_file_change)
+        stack.callback(self._notice.close)
+        self._said_notices = False
+        self._open_control(stack)
+        self.hub = Hub(
+            base=self._base_snapshot(legacy),
+            recorder=self._recorder,
+            terminal=self._terminal,
+            control=self._control,
+            log_position=self._pump.position,
+            start_ticks=self._start_ticks,
+            greeting=self._order.greeting,
+        )
+        self._runner = Runner(
+            self._supervisor(legacy),
+            clock=self._clock,
+            inbox=self._inbox,
+            child=self._child,
+            heartbeat=self._heartbeat,
+            dumper=SignalDumper(
+                fields=lambda: self._heartbeat.fields,
+                send=self._child.send_to_leader,
+                last_output=lambda: self._pump.last_output,
+                put=self._inbox.put,
+            ),
+            listeners=self.hub,
+        )
+        self._inbox.after_wake = lambda: self._after_wake(signals)
+        self._pump.start()
+
+    def _make_pump(self) -> LogPump:
+        settings, places = self._settings, self._places
+        log = RotatingFile(
+            places.log,
+            settings.log_size,
+            settings.log_backups,
+            on_problem=self._say_later,
+            on_recovered=self._say_later,
+        )
+        survivor = self._legacy.survivor
+        by_output = Source.OUTPUT in settings.policy.sources
+        return LogPump(
+            places.stdout,
+            log,
+            terminal=None if settings.quiet else self._terminal,
+            on_output=(lambda: self._inbox.put(Beat(Source.OUTPUT))) if by_output else None,
+            on_problem=self._say_later,
+            child_pid=survivor.pid if survivor is not None and self._legacy.leader_lives else None,
+        )
+
+    def _open_notify(self, stack: ExitStack) -> NotifyServer | None:
+        if Source.NOTIFY not in self._settings.policy.sources:
+            return None
+        try:
+            server = NotifyServer(self._inbox, self._places.notify)
+        except OSError as error:
+            raise StorageError(f"cannot make the socket {self._places.notify}: {error.strerror}") from error
+        stack.callback(server.close)
+        return server
+
+    def _open_control(self, stack: ExitStack) -> None:
+        answers = Answers(
+            runner=lambda: self._runner,
+            hub=lambda: self.hub,
+            heartbeat=self._heartbeat,
+            status_text=lambda: self._notify.status_text if self._notify is not None else "",
+            upgrade=self._hand_over,
+        )
+        self._control = ControlServer(self._inbox, self._places.state_folder, answers.handle)
+        stack.callback(self._control.close)
+        self._reopen_control()
+
+    def _reopen_control(self) -> None:
+        try:
+            self._control.open()
+        except OSError as error:
+            why = error.strerror or str(error)
+            self._tell(
+                Notice("control", f"cannot open the control socket ({why}); `watchdog stop` goes by signal")
+            )
+
+    def _launch(self) -> Launch:
+        settings = self._settings
+        extra = {
+            STATE: self._places.state_folder,
+            HEARTBEAT: os.path.join(settings.folder, settings.heartbeat),
+        }
+        if settings.python_unbuffered and "PYTHONUNBUFFERED" not in os.environ:
+            extra["PYTHONUNBUFFERED"] = "1"
+        if self._notify is not None:
+            extra["NOTIFY_SOCKET"] = self._notify.address
+            extra["WATCHDOG_USEC"] = str(int(settings.policy.heartbeat_timeout_s * 1e6))
+        return Launch(self._order.argv, settings.folder, extra, self._output_of_next_run)
+
+    def _base_snapshot(self, legacy: Legacy) -> Snapshot:
+        settings = self._settings
+        me = own_process(iso(self._clock.wall()))
+        before = legacy.snapshot
+        return Snapshot(
+            name=settings.name,
+            folder=settings.folder,
+            command=tuple(self._order.argv),
+            watchdog=me.process,
+            boot_id=me.boot_id,
+            state="waiting",
+            cap=settings.policy.max_restarts,
+            window_s=settings.policy.restart_window_s,
+            last=before.last if before is not None else (),
+            heartbeat_file=settings.heartbeat,
+            heartbeat_timeout_s=settings.policy.heartbeat_timeout_s,
+            log_dir=settings.log_dir,
+            unknown=before.unknown if before is not None else {},
+        )
+
+    def _supervisor(self, legacy: Legacy) -> Supervisor:
+        before = legacy.snapshot
+        crashed = before is not None and legacy.same_boot and before.ended == ""
+        return supervisor.new(
+            self._settings.policy,
+            number=legacy.number,
+            restarts=before.restarts if before is not None else 0,
+            window=before.window if before is not None and crashed else (),
+            ever_beat=before.ever_beat if before is not None else False,
+        )
+
+    def _first_events(self) -> list[Event]:
+        """How this life begins: with a new run, or with the one that an earlier watchdog left."""
+        from watchdog_cli.wiring import registry
+
+        registry.enter(self._places)
+        for fact in self._early:
+            self.hub.tell(fact)
+        legacy, order = self._legacy, self._order
+        events: list[Event] = []
+        if legacy.survivor is None:
+            if order.only_stop:
+                return [StopAsked(By.COMMAND)]
+            self._say_old_end(legacy)
+            events.append(Begin())
+            return events
+        events = self._adopt(legacy.survivor, legacy)
+        before = legacy.snapshot
+        if before is not None and before.paused and not order.only_stop:
+            left = (
+                None if before.pause_until is None else max(0.1, before.pause_until - self._clock.monotonic())
+            )
+            events.append(PauseAsked(left))
+        return events
+
+    def _adopt(self, survivor: Identity, legacy: Legacy) -> list[Event]:
+        order = self._order
+        expected = self._heartbeat.lies_there()
+        self._heartbeat.begin_run(survivor.run_id)
+        run = self._child.adopt(survivor)
+        self._notice.ensure()
+        events: list[Event] = [Adopted(run, silence_judged=expected)]
+        if order.only_stop:
+            events.append(StopAsked(By.COMMAND, now=order.now))
+        elif not legacy.leader_lives:
+            self._tell(
+                Notice(
+                    "orphans",
+                    "the program ended while nobody watched and left processes; stopping them first",
+                )
+            )
+            events.append(RestartAsked())
+        elif not takeover.same_command(legacy.snapshot, order.argv, order.settings.folder, survivor.pid):
+            self._tell(
+                Notice(
+                    "replaced",
+                    f"another command still runs here (pid {survivor.pid}); stopping it before the new one",
+                )
+            )
+            events.append(RestartAsked())
+        self._child.look()
+        return events
+
+    def _say_old_end(self, legacy: Legacy) -> None:
+        before = legacy.snapshot
+        if before is not None and before.ended == "" and before.child is not None:
+            self._tell(
+                Notice(
+                    "gap", "the watchdog before this one did not end in order; the program is gone as well"
+                )
+            )
+
+    # --- while it runs ---------------------------------------------------------------------------------------
+
+    def _tell(self, fact: Fact) -> None:
+        if hasattr(self, "hub"):
+            self.hub.tell(fact)
+        else:
+            self._early.append(fact)
+
+    def _say_later(self, text: str) -> None:
+        """Take a problem from another thread; the main thread tells of it when it is awake."""
+        self._problems.append(text)
+        self._inbox.wake()
+
+    def _after_wake(self, signals: Signals) -> None:
+        if signals.a_child_ended:
+            signals.a_child_ended = False
+            self._child.on_child_signal()
+        if signals.control_is_wanted:
+            signals.control_is_wanted = False
+            self._reopen_control()
+        while self._problems:
+            self._tell(Notice("log", self._problems.popleft()))
+
+    def _on_file_change(self) -> None:
+        beat = self._runner.look_for_beat()
+        if beat is not None:
+            self._inbox.put(beat)
+
+    def _output_of_next_run(self) -> int:
+        """Called just before each spawn: the last words of the run before it are in the log by now."""
+        self._pump.drain(DRAIN_S)
+        if self._notify is not None:
+            self._notify.begin_run()
+        trouble = self._notice.ensure()
+        if trouble and not self._said_notices:
+            self._said_notices = True
+            self._tell(
+                Notice(
+                    "file-notices",
+                    f"no notices of file changes here ({trouble}); looking at the heartbeat now and then",
+                )
+            )
+        return self._pump.child_fd()
+
+    def _start_ticks(self) -> int | None:
+        identity = self._child.identity
+        return identity.start_ticks if identity is not None else None
+
+    def _hand_over(self, prefix: list[str]) -> str:
+        error = upgrade.objection(prefix)
+        if not error:
+            self.successor = prefix
+            self._tell(Notice("upgrade", f"handing over to a fresh watchdog (this is version {__version__})"))
+            self.hub.keep(self._runner.sup)
+            self._runner.hand_over()
+        return error

@@ -1,0 +1,234 @@
+"""Put together all that ``status`` says; the operating system is believed before any file."""
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from watchdog_cli.adapters import instance_lock, procfs
+from watchdog_cli.adapters.clock import iso
+from watchdog_cli.adapters.control import NoAnswerError, ask
+from watchdog_cli.core.report import (
+    ChildPart,
+    Health,
+    HeartbeatPart,
+    RestartsPart,
+    State,
+    StatusReport,
+    WatchdogPart,
+)
+from watchdog_cli.core.snapshot import Snapshot
+from watchdog_cli.wiring.places import Places
+from watchdog_cli.wiring.takeover import read_snapshot
+
+ANSWER_S = 1.0
+BACKUP_FOLDER = "backups"
+
+
+def quick_code(places: Places) -> int | None:
+    """The exit code that a living watchdog gives; None when it cannot be had that way."""
+    if instance_lock.holder(places.lock) is None:
+        return None
+    try:
+        answer = next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), {})
+    except NoAnswerError:
+        return None
+    code = answer.get("exit_code")
+    return code if isinstance(code, int) else None
+
+
+def read_status(folder: str, name: str) -> StatusReport:
+    """Look at everything and say how it is."""
+    places = Places(folder, name)
+    pid = instance_lock.holder(places.lock)
+    live: Mapping[str, Any] | None = None
+    silent = ""
+    if pid is not None:
+        try:
+            live = next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), None)
+        except NoAnswerError as error:
+            silent = str(error)
+    snapshot, problem = read_snapshot(places, repair=False)
+    if snapshot is not None:
+        places = Places(folder, name, snapshot.log_dir)
+    if pid is not None and live is not None:
+        return _from_watchdog(places, live, snapshot)
+    if pid is not None:
+        return _from_silent_watchdog(places, pid, snapshot, silent)
+    return _without_watchdog(places, snapshot, problem)
+
+
+def _from_watchdog(places: Places, live: Mapping[str, Any], snapshot: Snapshot | None) -> StatusReport:
+    beat = live["heartbeat"]
+    state, health = State(live["state"]), Health(live["health"])
+    child = _child(snapshot) if snapshot is not None and state in (State.RUNNING, State.STOPPING) else None
+    timeout = snapshot.heartbeat_timeout_s if snapshot is not None else 0.0
+    return StatusReport(
+        name=places.name,
+        folder=places.folder,
+        state=state,
+        health=health,
+        note=_note(live, health),
+        watchdog=WatchdogPart(live["watchdog"]["pid"], live["watchdog"]["started_at"]),
+        child=child,
+        heartbeat=HeartbeatPart(
+            snapshot.heartbeat_file if snapshot is not None else "", beat["age_s"], timeout, beat["fields"]
+        ),
+        restarts=_restarts(snapshot, live["restarts"]["in_window"], live["restarts"]["total"]),
+        next_start_s=live["next_start_s"],
+        pause_left_s=live["pause_left_s"],
+        **_files(places),
+    )
+
+
+def _note(live: Mapping[str, Any], health: Health) -> str:
+    if health is Health.NO_HEARTBEAT:
+        return "only its process is watched, a freeze would not be noticed; --no-heartbeat says that this is meant"
+    if live["foreign_pid"] is not None:
+        return f"the heartbeat names pid {live['foreign_pid']}, not of this program; does somebody else write it?"
+    message = live["heartbeat"]["fields"].get("message")
+    if health is Health.DEGRADED and isinstance(message, str):
+        return message
+    return str(live["said"])
+
+
+def _from_silent_watchdog(places: Places, pid: int, snapshot: Snapshot | None, silent: str) -> StatusReport:
+    """The lock says that a watchdog lives, but it does not answer."""
+    child = _child(snapshot)
+    deaf = not os.path.exists(os.path.join(places.state_folder, "control"))
+    state = State.RUNNING if child is not None else State.WAITING
+    heartbeat = _heartbeat_by_file(places, snapshot)
+    if deaf:
+        fresh = (
+            heartbeat is not None and heartbeat.age_s is not None and heartbeat.age_s < heartbeat.timeout_s
+        )
+        health = Health.WAITING if child is None else (Health.HEALTHY if fresh else Health.STALE)
+        note = (
+            "its control socket was deleted; this is what the system says (`watchdog restart` makes it anew)"
+        )
+    else:
+        health = Health.FROZEN
+        seen = _last_seen_at(places)
+        why = silent or "no answer"
+        note = f"the watchdog (pid {pid}) does not respond ({why}); last sign of it or the program: {seen or 'none'}"
+    return StatusReport(
+        name=places.name,
+        folder=places.folder,
+        state=state,
+        health=health,
+        note=note,
+        watchdog=WatchdogPart(pid, snapshot.watchdog.started_at if snapshot is not None else None),
+        child=child,
+        heartbeat=heartbeat,
+        restarts=_restarts(snapshot),
+        **_files(places),
+    )
+
+
+def _without_watchdog(places: Places, snapshot: Snapshot | None, problem: str) -> StatusReport:
+    child = _child(snapshot)
+    note = ""
+    if child is not None:
+        state, health = State.RUNNING, Health.UNSUPERVISED
+        note = "the program runs, but no watchdog looks after it; the same `watchdog run` command takes it over again"
+    elif problem:
+        state, health, note = State.UNKNOWN, Health.UNKNOWN, problem
+    else:
+        health = Health.NOT_RUNNING
+        state = (
+            State.GAVE_UP if snapshot is not None and snapshot.ended == State.GAVE_UP.value else State.STOPPED
+        )
+        if snapshot is None:
+            note = "nothing was ever started here under this name"
+        elif not snapshot.ended:
+            note = "the watchdog was ended without a word, and the program is gone as well"
+        elif state is State.GAVE_UP:
+            note = "too many restarts; look at `watchdog tail-log`, mend the cause, and run it again"
+    return StatusReport(
+        name=places.name,
+        folder=places.folder,
+        state=state,
+        health=health,
+        note=note,
+        child=child,
+        heartbeat=_heartbeat_by_file(places, snapshot) if child is not None else None,
+        restarts=_restarts(snapshot),
+        last_seen_at=_last_seen_at(places) if child is None else None,
+        **_files(places),
+    )
+
+
+def _child(snapshot: Snapshot | None) -> ChildPart | None:
+    """The child that the snapshot names, if that very process lives now."""
+    if snapshot is None or snapshot.child is None or snapshot.boot_id != procfs.boot_id():
+        return None
+    process = snapshot.child.process
+    everyone = procfs.everybody()
+    leader = everyone.get(process.pid)
+    if leader is None or leader.is_zombie or leader.start_ticks != process.start_ticks:
+        return None
+    tree = [leader, *(everyone[pid] for pid in procfs.descendants({leader.pid}, everyone))]
+    age = procfs.age_s(leader.start_ticks)
+    cpu = sum(procfs.cpu_seconds(one.cpu_ticks) for one in tree)
+    return ChildPart(
+        pid=leader.pid,
+        started_at=process.started_at,
+        uptime_s=round(age, 1),
+        cpu_percent=round(100 * cpu / age, 1) if age > 0 else 0.0,
+        rss_bytes=sum(procfs.resident_bytes(one.pid) for one in tree),
+        command=snapshot.command,
+    )
+
+
+def _restarts(
+    snapshot: Snapshot | None, in_window: int | None = None, total: int | None = None
+) -> RestartsPart | None:
+    if snapshot is None:
+        return None
+    if in_window is None:
+        now = time.monotonic()
+        same_boot = snapshot.boot_id == procfs.boot_id()
+        in_window = sum(1 for at in snapshot.window if same_boot and now - at < snapshot.window_s)
+    return RestartsPart(
+        in_window,
+        snapshot.cap,
+        snapshot.window_s,
+        snapshot.restarts if total is None else total,
+        snapshot.last,
+    )
+
+
+def _heartbeat_by_file(places: Places, snapshot: Snapshot | None) -> HeartbeatPart | None:
+    """Without a watchdog only the file's own time can be had; it is for display."""
+    if snapshot is None or not snapshot.heartbeat_file:
+        return None
+    try:
+        age = max(0.0, time.time() - os.stat(os.path.join(places.folder, snapshot.heartbeat_file)).st_mtime)
+    except OSError:
+        age = None
+    return HeartbeatPart(snapshot.heartbeat_file, age, snapshot.heartbeat_timeout_s)
+
+
+def _files(places: Places) -> dict[str, Any]:
+    try:
+        size = os.stat(places.log).st_size
+    except OSError:
+        size = 0
+    try:
+        backups = sum(
+            1 for entry in os.scandir(os.path.join(places.folder, BACKUP_FOLDER)) if entry.is_file()
+        )
+    except OSError:
+        backups = None
+    return {"log_file": places.shown(places.log), "log_bytes": size, "backups": backups}
+
+
+def _last_seen_at(places: Places) -> str | None:
+    newest = 0.0
+    for path in (places.journal, places.log, os.path.join(places.folder, "heartbeat.json")):
+        try:
+            newest = max(newest, os.stat(path).st_mtime)
+        except OSError:
+            continue
+    return iso(datetime.fromtimestamp(newest, UTC)) if newest else None

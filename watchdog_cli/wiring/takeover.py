@@ -1,0 +1,118 @@
+"""What an earlier watchdog left behind: a living child, orphans of its tree, or only its memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from watchdog_cli.adapters import procfs, state_file
+from watchdog_cli.adapters.child import Identity, find_marked
+from watchdog_cli.core.errors import IdentityUnknownError
+from watchdog_cli.core.snapshot import Snapshot
+from watchdog_cli.wiring.places import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """What was found.
+
+    Args:
+        snapshot: the last saved state, if it could be read.
+        survivor: the run of which somebody still lives.
+        leader_lives: its leader is among the living.
+        same_boot: monotonic instants in the snapshot still mean something.
+        notes: what a person should know of it.
+    """
+
+    snapshot: Snapshot | None
+    survivor: Identity | None
+    leader_lives: bool
+    same_boot: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """The newest run number under this name."""
+        known = self.snapshot.number if self.snapshot else 0
+        return max(known, self.survivor.number if self.survivor else 0)
+
+
+def read_snapshot(places: Places, *, repair: bool) -> tuple[Snapshot | None, str]:
+    """The saved state, and what is wrong with it; ``repair`` sets a bad file aside."""
+    try:
+        return state_file.load(places.state), ""
+    except state_file.BadStateError as error:
+        shown = places.shown(places.state)
+        if not repair:
+            return None, f"{shown} cannot be used: {error}"
+        aside = state_file.set_aside(places.state)
+        kept = f"it was kept as {places.shown(aside)}" if aside else "it could not be moved away"
+        return None, f"{shown} cannot be used: {error}; {kept}; starting without it"
+
+
+def inspect(places: Places, *, repair: bool, force: bool = False) -> Legacy:
+    """Look for what an earlier watchdog left.
+
+    Raises:
+        IdentityUnknownError: a living process may or may not be the old child; ``force`` takes it for a stranger.
+    """
+    snapshot, problem = read_snapshot(places, repair=repair)
+    notes = [problem] if problem else []
+    same_boot = snapshot is not None and snapshot.boot_id == procfs.boot_id()
+    survivor = None
+    leader_lives = False
+    if snapshot is not None and snapshot.child is not None and same_boot:
+        survivor = _recorded(snapshot, force=force)
+        leader_lives = survivor is not None
+    clean = snapshot is not None and snapshot.ended != "" and snapshot.child is None
+    if survivor is None and not clean:
+        survivor, leader_lives = _marked(places, snapshot)
+    return Legacy(snapshot, survivor, leader_lives, same_boot, tuple(notes))
+
+
+def _recorded(snapshot: Snapshot, *, force: bool) -> Identity | None:
+    """The child that the state file names, if that very process lives."""
+    child = snapshot.child
+    if child is None:
+        return None
+    found = procfs.stat(child.process.pid)
+    if found is None or found.is_zombie:
+        return None
+    if child.process.start_ticks is None:
+        marker = f"WATCHDOG_RUN_ID={child.run_id}".encode()
+        if child.run_id and procfs.environment_has(found.pid, marker):
+            return Identity(found.pid, found.start_ticks, child.run_id, child.number)
+        if force:
+            return None
+        raise IdentityUnknownError(
+            f"cannot tell whether process {found.pid} ({found.name}) is the program that was started here before; "
+            "look at it, then use --force to take it for a stranger"
+        )
+    if found.start_ticks != child.process.start_ticks:
+        return None  # its number was given to somebody else
+    return Identity(found.pid, found.start_ticks, child.run_id, child.number)
+
+
+def _marked(places: Places, snapshot: Snapshot | None) -> tuple[Identity | None, bool]:
+    """The newest run that still has members, found by what stands in their environment."""
+    marked = find_marked(places.state_folder)
+    if not marked:
+        return None, False
+    run_id = marked[-1][1]
+    members = [one for one, owner in marked if owner == run_id]
+    leader = next((one for one in members if one.pid == one.session), None)
+    first = leader if leader is not None else members[0]
+    known = snapshot is not None and snapshot.child is not None and snapshot.child.run_id == run_id
+    number = snapshot.child.number if known and snapshot is not None and snapshot.child is not None else 0
+    if number == 0:
+        number = (snapshot.number if snapshot else 0) + 1
+    if leader is None:
+        return Identity(
+            first.pid, -1, run_id, number
+        ), False  # no process has these ticks: the leader is gone
+    return Identity(leader.pid, leader.start_ticks, run_id, number), True
+
+
+def same_command(snapshot: Snapshot | None, argv: Sequence[str], folder: str, pid: int) -> bool:
+    """Whether the running child is what is asked for now."""
+    if snapshot is not None and snapshot.command:
+        return tuple(argv) == snapshot.command and folder == snapshot.folder
+    return list(argv) == procfs.command_line(pid)
