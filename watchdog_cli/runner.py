@@ -16,7 +16,7 @@ from watchdog_cli.core.actions import (
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.events import Beat, ChildSpawned, Event, MemoryMeasured, SpawnFailed, Tick
 from watchdog_cli.core.machine import step
-from watchdog_cli.core.phases import Backoff, GivenUp, Stopped, Stopping, Up
+from watchdog_cli.core.phases import Backoff, GivenUp, Stage, Stopped, Stopping, Up
 from watchdog_cli.core.ports import Child, Clock, Dumper, Heartbeat, Inbox, Listeners
 from watchdog_cli.core.supervisor import Supervisor, deadline, is_over
 
@@ -155,7 +155,7 @@ class Runner:
             return
         self._countdown_at = now + COUNTDOWN_S
         who = self._child.survivors()
-        if who:
+        if who and phase.stage is not Stage.DUMP:
             left = max(0.0, phase.kill_at - now)
             when = f"kill in {left:.0f}s" if left else "kill was sent"
             self._listeners.waiting(f"waiting for {', '.join(who)} ({when})")

@@ -242,12 +242,14 @@ class ChildTree:
             self._watch_members()
 
     def send_to_leader(self, number: int) -> bool:
-        """Send a signal that the leader is known to catch; False when it does not catch it."""
+        """Send a signal that the leader is known to catch; False when it does not, or is stopped and could not."""
         identity = self._identity
         if identity is None or self._leader_gone or not procfs.catches(identity.pid, number):
             return False
         found = procfs.stat(identity.pid)
-        return found is not None and found.start_ticks == identity.start_ticks and _send(found, number)
+        if found is None or found.start_ticks != identity.start_ticks or found.state in "Tt":
+            return False
+        return _send(found, number)
 
     def _ask(self, one: procfs.Stat) -> None:
         self._told.add((one.pid, one.start_ticks))

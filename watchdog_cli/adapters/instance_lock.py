@@ -12,7 +12,7 @@ import sys
 
 from watchdog_cli.core.errors import AlreadyRunningError, StorageError
 
-HANDED_OVER = "WATCHDOG_LOCK_FD"  # set across the exec of an upgrade, for ourselves only
+HANDED_OVER = "_TRACKER_WATCHDOG_LOCK_FD"  # set across the exec of an upgrade, for ourselves only
 _FLOCK = "@hhqqi"  # struct flock of Linux: type, whence, start, length, pid
 _FLOCK_ROOM = 64
 
@@ -24,6 +24,7 @@ class InstanceLock:
         """Nothing is locked yet."""
         self.path = path
         self.descriptor: int | None = None
+        self.was_handed_over = False  # an earlier image of this very process held it
 
     def acquire(self, name: str) -> None:
         """Take the lock.
@@ -37,6 +38,7 @@ class InstanceLock:
             if handed.isdigit() and _leads_to(int(handed), self.path):
                 descriptor = int(handed)
                 os.set_inheritable(descriptor, False)
+                self.was_handed_over = True
             else:
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

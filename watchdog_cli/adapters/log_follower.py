@@ -7,13 +7,12 @@ a file that does not exist yet; and loading and starting an observer would cost 
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from watchdog_cli.adapters.log_reader import BLOCK, LogFile, close_row, open_row
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Bytes that were added to a file, and where they stand in it."""
 
     inode: str

@@ -9,10 +9,12 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.core.errors import StorageError
+
+if TYPE_CHECKING:
+    from watchdog_cli.adapters.rotating_file import RotatingFile
 
 SOON_S = 10.0  # chosen: how exact ``--since`` is for output that grows fast
 LATE_S = 60.0  # chosen: and for output that grows slowly, so that the marks of weeks fit
@@ -20,8 +22,7 @@ WORTH = 16 * 1024  # bytes that make a mark worth its place after SOON_S
 SIZE = 256 * 1024  # about 5,000 marks a file: with its one backup a week of minutes
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """At ``at`` (unix seconds) the file ``file_id`` ended at ``offset``."""
 
     at: float
@@ -32,8 +33,10 @@ class Mark:
 class LogMarks:
     """The writing side; its trouble is nobody's trouble: only ``--since`` becomes less exact."""
 
-    def __init__(self, path: str, log: RotatingFile) -> None:
+    def __init__(self, path: str, log: "RotatingFile") -> None:
         """Remember where; ``log`` must be open before the first ``note``."""
+        from watchdog_cli.adapters.rotating_file import RotatingFile  # not for those who only read
+
         self._file = RotatingFile(path, SIZE, 1)
         self._log = log
         self._opened = False

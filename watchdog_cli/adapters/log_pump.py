@@ -75,7 +75,7 @@ class LogPump:
         self._stopping = False
         self._resting = False  # True: the thread sleeps, and all that it took is stored
         self._thread: threading.Thread | None = None
-        self._place = ("", 0)
+        self._place = self._run_place = ("", 0)
         log.open()
         self._marks = LogMarks(os.path.join(os.path.dirname(fifo_path), "log-marks"), log)
         self._marks.note(log.offset)
@@ -103,6 +103,7 @@ class LogPump:
         It blocks when the pipe is full, as any program expects of its output: waiting or not belongs to the
         open file, so this is another opening and no duplicate of ours.
         """
+        self._run_place = self._place
         try:
             return os.open(f"/proc/self/fd/{self._fifo}", os.O_RDWR)
         except FileNotFoundError:  # no /proc here
@@ -111,6 +112,13 @@ class LogPump:
     def position(self) -> tuple[str, int]:
         """Return where the log ends now: the file's identity and an offset in it. For the journal."""
         return self._place
+
+    def run_position(self) -> tuple[str, int]:
+        """Return where the output of the run begins for which ``child_fd`` was called last.
+
+        After a spawn ``position`` may already lie behind the first words of the child.
+        """
+        return self._run_place
 
     def lost_bytes(self) -> int:
         """Return how much output could not be stored since the start."""

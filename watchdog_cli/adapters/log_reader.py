@@ -5,8 +5,7 @@ The files of a log form a *row*, newest first. A *place* is (index in the row, o
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 BLOCK = 64 * 1024
 LINE_LIMIT = 64 * 1024  # bytes of one line that are held; of a longer one its two ends
@@ -14,14 +13,13 @@ ROW_LIMIT = 500  # files held open at once: below the usual limit of descriptors
 Place = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of one file, from ``start`` to ``end``, its line end included if it has one.
+class Line(NamedTuple):
+    """One line of the ``nth`` file of the row, from ``start`` to ``end``, its line end included if it has one.
 
     ``data`` holds all of it, or both ends of a very long one: then ``left_out`` bytes are missing in its middle.
     """
 
-    index: int
+    nth: int
     start: int
     end: int
     data: bytes
@@ -159,6 +157,11 @@ def tail_start(row: list[LogFile], count: int, floor: Place | None = None) -> Pl
         if count == 0:
             return index, low
     return last, lowest
+
+
+def line_at(row: list[LogFile], index: int, start: int, end: int) -> Line:
+    """Read a line whose place is known."""
+    return _line(row[index], index, (start, end), b"", end + 1)
 
 
 def last_lines(path: str, count: int) -> list[bytes]:

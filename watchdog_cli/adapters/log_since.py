@@ -72,7 +72,7 @@ def find_by_stamps(row: list[LogFile], when: float) -> Place:
         at = stamp_of(line.data, UTC)
         if at is not None and at < when:
             break
-        place = (line.index, line.start)
+        place = (line.nth, line.start)
     return place
 
 
@@ -113,6 +113,6 @@ def _by_lines(row: list[LogFile], start: Place, when: float, bounds: tuple[float
                     return None
             first = False
         if at >= when:
-            return line.index, line.start
-        place = line.index, line.start
+            return line.nth, line.start
+        place = line.nth, line.start
     return None if place is None else (0, row[0].size)

@@ -51,16 +51,16 @@ def _harmless(text: str, colours: bool) -> str:
     if "\r" in text:
         # A progress display that paints over itself: only its last state would be left on a screen.
         text = "..." + text.rpartition("\r")[2]
-    coloured = False
+    colour = ""
     kept: list[str] = []
     place = 0
     for found in _OBEYED.finditer(text):
         kept.append(text[place : found.start()].translate(_SHOWN))
         place = found.end()
         if colours and found["colour"]:
-            kept.append(found["colour"])
-            coloured = True
+            colour = found["colour"]
+            kept.append(colour)
     kept.append(text[place:].translate(_SHOWN))
-    if coloured:
+    if colour not in {"", "\x1b[m", _RESET}:
         kept.append(_RESET)  # a line that ends within a colour must not paint the next one
     return "".join(kept)

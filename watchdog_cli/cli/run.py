@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from watchdog_cli.cli.options import HOW_TO_WRITE, GroupedCommand, folder_of, settings_options
-from watchdog_cli.core.errors import UsageError
+from watchdog_cli.core.errors import SpawnError, UsageError
 
 if TYPE_CHECKING:
     from watchdog_cli.core.settings import Settings
@@ -32,11 +32,28 @@ def command(argv: tuple[str, ...], force: bool, directory: str | None, given: Ma
 
     if not argv:
         raise UsageError("say which program to run, for example: watchdog run -- python -m tracker")
-    settings = load_settings(folder_of(directory), given, pid1=os.getpid() == 1)
+    settings = load_settings(folder_of(directory, missing=SpawnError), given, pid1=os.getpid() == 1)
     from watchdog_cli.wiring.run import Order, supervise
 
     order = Order(settings, argv, arguments=sys.argv[1:], force=force, greeting=_greeting(settings, argv))
     raise SystemExit(supervise(order))
+
+
+def try_arguments(arguments: list[str]) -> None:
+    """Read a command line of ``run`` and its settings as a start would, without starting anything.
+
+    Raises:
+        WatchdogError, click.ClickException: they would be refused.
+    """
+    from watchdog_cli.adapters.config_file import load_settings
+    from watchdog_cli.core.options import OPTIONS
+    from watchdog_kit.click_options import take_given
+
+    context = command.make_context("watchdog run", list(arguments))
+    values = dict(context.params)
+    with context:
+        given = take_given(OPTIONS, values)
+    load_settings(folder_of(values["directory"]), given, pid1=False)
 
 
 def _greeting(settings: "Settings", argv: tuple[str, ...]) -> list[str]:

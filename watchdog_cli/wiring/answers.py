@@ -1,7 +1,8 @@
 """What a running watchdog answers at its control socket."""
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from watchdog_cli.adapters.control import Answer, Client
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
@@ -26,18 +27,21 @@ class Answers:
         heartbeat: HeartbeatFile,
         status_text: Callable[[], str],
         upgrade: Callable[[list[str]], str],
+        arguments: Sequence[str],
     ) -> None:
         """Nothing is asked yet.
 
         Args:
             status_text: what the child last said of itself through sd_notify.
             upgrade: hand over to a fresh image with these first words of its command; returns why not, or "".
+            arguments: of our own command line, so that a new version can try them before it takes over.
         """
         self._runner = runner
         self._hub = hub
         self._heartbeat = heartbeat
         self._status_text = status_text
         self._upgrade = upgrade
+        self._arguments = list(arguments)
 
     def handle(self, ask: str, request: Answer, client: Client) -> Answer | None:
         """Answer, or return None when the answer comes when what was asked is done."""
@@ -56,6 +60,8 @@ class Answers:
                 was_paused = self._runner().sup.pause is not None
                 self._do(ResumeAsked())
                 return {"ok": True, "was_paused": was_paused}
+            case "arguments":
+                return {"ok": True, "arguments": self._arguments, "folder": os.getcwd()}
             case "upgrade":
                 words = request.get("command")
                 if (

@@ -149,7 +149,7 @@ class _Session:
             control=self._control,
             log_position=self._pump.position,
             start_ticks=self._start_ticks,
-            greeting=self._order.greeting,
+            greeting=() if self._lock.was_handed_over else self._order.greeting,
         )
         self._runner = Runner(
             self._supervisor(legacy),
@@ -205,6 +205,7 @@ class _Session:
             heartbeat=self._heartbeat,
             status_text=lambda: self._notify.status_text if self._notify is not None else "",
             upgrade=self._hand_over,
+            arguments=self._order.arguments,
         )
         self._control = ControlServer(self._inbox, self._places.state_folder, answers.handle)
         stack.callback(self._control.close)
