@@ -251,6 +251,14 @@ class ChildTree:
             return False
         return _send(found, number)
 
+    def pass_on(self, number: int) -> None:
+        """Give the leader a signal that was sent to us and is meant for it."""
+        identity = self._identity
+        if identity is not None and not self._leader_gone:
+            found = procfs.stat(identity.pid)
+            if found is not None and found.start_ticks == identity.start_ticks:
+                _send(found, number)
+
     def _ask(self, one: procfs.Stat) -> None:
         self._told.add((one.pid, one.start_ticks))
         _send(one, signal.SIGTERM)

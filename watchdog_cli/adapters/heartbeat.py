@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from watchdog_cli.core.events import Beat
 from watchdog_cli.core.facts import Notice
 from watchdog_cli.core.policy import Source
+from watchdog_kit.quantities import exact_duration, format_duration
 
 READ_LIMIT = 64 * 1024
+BEATS_WANTED = 3  # in one timeout, so that one late beat is no freeze
+BEATS_BY_DEFAULT = 2  # our default timeout is twice the interval of our own tracker
+YEAR_S = 366 * 86400
 Signature = tuple[int, int, int, int]
 
 
@@ -56,10 +60,14 @@ class HeartbeatFile:
         progress_key: str | None,
         belongs: Callable[[int], bool],
         say: Callable[[Notice], None],
+        timeout_s: float,
+        timeout_is_chosen: bool,
     ) -> None:
         """Nothing is read yet.
 
         Args:
+            timeout_s: how long silence is borne; compared with the interval that the program declares.
+            timeout_is_chosen: somebody set it; our own default is known to be short for a beat each minute.
             belongs: whether a pid is of the child's tree.
             say: told of oddities, each once for a run.
         """
@@ -69,6 +77,8 @@ class HeartbeatFile:
         self._progress_key = progress_key
         self._belongs = belongs
         self._say = say
+        self._timeout_s = timeout_s
+        self._beats_wanted = BEATS_WANTED if timeout_is_chosen else BEATS_BY_DEFAULT
         self._run_id = ""
         self._seen: Signature | None = None
         self._said: set[str] = set()
@@ -109,6 +119,7 @@ class HeartbeatFile:
             return None
         self.fields = fields
         self._check_pid(fields.get("pid"))
+        self._check_interval(fields.get("intervalSeconds"))
         progress = None
         if self._progress_key is not None:
             progress = _as_text(fields.get(self._progress_key))
@@ -133,6 +144,16 @@ class HeartbeatFile:
                 "pid",
                 f"{self.path} names pid {pid}, which is not of the program that is watched; it counts all the same "
                 "(it may come from inside a container), but look whether somebody else writes this file",
+            )
+
+    def _check_interval(self, interval: object) -> None:
+        if not isinstance(interval, int | float) or isinstance(interval, bool) or not 0 < interval < YEAR_S:
+            return
+        if self._timeout_s < self._beats_wanted * interval:
+            self._say_once(
+                "interval",
+                f"the program beats every {format_duration(interval)}, so a timeout of "
+                f"{format_duration(self._timeout_s)} is short; better --heartbeat-timeout {exact_duration(3 * interval)}",
             )
 
     def _signature(self) -> Signature | None:

@@ -1,12 +1,18 @@
-"""SIGTERM, SIGINT, SIGHUP, SIGCONT, SIGCHLD and SIGUSR2 become words in the inbox; nothing is decided in a handler."""
+"""Signals become words in the inbox, or notes for the main thread; nothing is decided in a handler.
+
+SIGTERM, SIGINT and SIGHUP end us in order. SIGUSR1 and SIGUSR2 are meant for the program and passed on; so are SIGHUP
+and SIGQUIT when we are the first process of a container, where no terminal can hang up.
+"""
 
 import signal
+from collections import deque
 from types import FrameType
 from typing import Self
 
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.core.events import By, Continued, StopAsked
 
+CONTROL = getattr(signal, "SIGRTMIN", None)  # asks us to make a deleted control socket again
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
@@ -15,9 +21,11 @@ ENDING = tuple(
 class Signals:
     """Context manager: installs the handlers and puts the old ones back."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, *, is_init: bool) -> None:
         """Nothing is installed yet."""
         self._inbox = inbox
+        self._is_init = is_init
+        self.to_pass_on: deque[int] = deque()
         self._before: dict[int, object] = {}
         self.a_child_ended = False
         self.control_is_wanted = False
@@ -31,11 +39,16 @@ class Signals:
         if hasattr(signal, "SIGCHLD"):
             self._install(signal.SIGCHLD, self._on_child)
             self._install(signal.SIGCONT, self._on_continue)
-            self._install(signal.SIGUSR2, self._on_control)
+            self._install(CONTROL, self._on_control)
+            passed = ["SIGUSR1", "SIGUSR2", *(("SIGHUP", "SIGQUIT") if self._is_init else ())]
+            for name in passed:
+                self._install(getattr(signal, name), self._on_passed)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # an upgrade blocks them across its exec
         return self
 
-    def _install(self, number: int, handler: object) -> None:
+    def _install(self, number: int | None, handler: object) -> None:
+        if number is None:
+            return
         self._before[number] = signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
@@ -49,6 +62,9 @@ class Signals:
 
     def _on_control(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
         self.control_is_wanted = True  # somebody deleted the socket, and somebody else needs it
+
+    def _on_passed(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
+        self.to_pass_on.append(number)
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():

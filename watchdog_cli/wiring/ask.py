@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from watchdog_cli.adapters import instance_lock, procfs
 from watchdog_cli.adapters.control import NoAnswerError, ask
+from watchdog_cli.adapters.signals import CONTROL
 from watchdog_cli.core.errors import ExitCode, NotRunningError, WatchdogError
 from watchdog_cli.wiring import takeover
 from watchdog_cli.wiring.places import Places
@@ -83,9 +84,9 @@ def _why_silent(pid: int) -> str:
 
 def _wish_for_socket(places: Places, pid: int) -> None:
     """The socket was deleted, it seems: ask the watchdog by signal to make it again."""
-    if not pid:
+    if not pid or CONTROL is None:
         return
-    os.kill(pid, signal.SIGUSR2)  # the kernel itself has just named this pid as the holder of the lock
+    os.kill(pid, CONTROL)  # the kernel itself has just named this pid as the holder of the lock
     end = time.monotonic() + ANSWER_S
     path = os.path.join(places.state_folder, "control")
     while time.monotonic() < end and not os.path.exists(path):

@@ -113,7 +113,7 @@ class _Session:
 
     def _build(self, stack: ExitStack) -> None:
         settings, places = self._settings, self._places
-        signals = stack.enter_context(Signals(self._inbox))
+        signals = stack.enter_context(Signals(self._inbox, is_init=os.getpid() == 1))
         legacy = takeover.inspect(places, repair=True, force=self._order.force)
         self._legacy = legacy
         self._early += [Notice("state", note) for note in legacy.notes]
@@ -137,6 +137,8 @@ class _Session:
             progress_key=settings.policy.progress_key,
             belongs=self._child.is_member,
             say=self._tell,
+            timeout_s=settings.policy.heartbeat_timeout_s,
+            timeout_is_chosen="heartbeat-timeout" in settings.explicit,
         )
         self._notice = InotifyNotice(self._inbox, self._heartbeat.path, self._on_file_change)
         stack.callback(self._notice.close)
@@ -342,6 +344,8 @@ class _Session:
         if signals.a_child_ended:
             signals.a_child_ended = False
             self._child.on_child_signal()
+        while signals.to_pass_on:
+            self._child.pass_on(signals.to_pass_on.popleft())
         if signals.control_is_wanted:
             signals.control_is_wanted = False
             self._reopen_control()

@@ -1,11 +1,12 @@
 """What an earlier watchdog left behind: a living child, orphans of its tree, or only its memory."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchdog_cli.adapters import procfs, state_file
 from watchdog_cli.adapters.child import Identity, find_marked
-from watchdog_cli.core.errors import IdentityUnknownError
+from watchdog_cli.core.errors import AlreadyRunningError, IdentityUnknownError
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.wiring.places import Places
 
@@ -109,6 +110,16 @@ def _marked(places: Places, snapshot: Snapshot | None) -> tuple[Identity | None,
             first.pid, -1, run_id, number
         ), False  # no process has these ticks: the leader is gone
     return Identity(leader.pid, leader.start_ticks, run_id, number), True
+
+
+def _holds_lock_file(pid: int, places: Places) -> bool:
+    """Whether the process has the lock file of this place open, also a deleted one: then it is its watchdog."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        links = [os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)]
+    except OSError:
+        return False
+    return any(link.removesuffix(" (deleted)") == places.lock for link in links)
 
 
 def same_command(snapshot: Snapshot | None, argv: Sequence[str], folder: str, pid: int) -> bool:

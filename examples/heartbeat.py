@@ -1,0 +1,12 @@
+"""A heartbeat in Python: ``watchdog run -- python examples/heartbeat.py``."""
+
+import json
+import os
+import time
+
+path = os.environ["WATCHDOG_HEARTBEAT"]
+while True:
+    time.sleep(float(os.environ.get("TURN", "10")))  # your work
+    with open(path + ".tmp", "w", encoding="utf-8") as file:
+        json.dump({"pid": os.getpid(), "runId": os.environ["WATCHDOG_RUN_ID"]}, file)
+    os.replace(path + ".tmp", path)  # after the work, never from a timer
