@@ -59,9 +59,9 @@ class _Answer(http.client.HTTPResponse):
         self._hold = self.fp  # keeps the socket open when the connection lets go of it
         self.fp = io.BufferedReader(_Reader(sock, deadline))
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let go of the socket."""
-        self.close()
+        super().close()
         self._hold.close()
 
 
@@ -120,7 +120,6 @@ class HttpClient:
         while True:
             reused = self._connection is not None
             connection = self._connection or self._connect(deadline)
-            self._connection = connection
             try:
                 response = self._exchange(connection, method, self._prefix + path, sent, body, deadline)
             except (http.client.RemoteDisconnected, ConnectionError) as error:
@@ -144,9 +143,9 @@ class HttpClient:
             return response
 
     def _connect(self, deadline: float) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = None
         try:
             patience = min(self._connect_s, _left(deadline))
-            connection: http.client.HTTPConnection
             if self._scheme == "https":
                 import ssl
 
@@ -156,16 +155,16 @@ class HttpClient:
                 )
             else:
                 connection = http.client.HTTPConnection(self._name, self._port, timeout=patience)
+            self._connection = connection  # an abort from outside finds it while it is being made
             connection.connect()
-        except socket.gaierror as error:
-            raise HttpError(f"cannot find {self._name}: {error.strerror}", maybe_sent=False) from error
-        except TimeoutError as error:
-            raise HttpError(
-                f"cannot reach {self.host} within {self._connect_s:g} s", maybe_sent=False
-            ) from error
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
-            raise HttpError(f"cannot reach {self.host}: {str(reason)[:200]}", maybe_sent=False) from error
+            self.close()
+            reason = f"cannot reach {self.host}: {_reason(error)}"
+            if isinstance(error, TimeoutError):
+                reason = f"cannot reach {self.host} within {self._connect_s:g} s"
+            if isinstance(error, socket.gaierror):
+                reason = f"cannot find {self._name}: {error.strerror}"
+            raise HttpError(reason, maybe_sent=False) from error
         return connection
 
     def _exchange(  # noqa: PLR0917 - all that makes up one call
@@ -195,7 +194,7 @@ class HttpClient:
             found = {name.lower(): value for name, value in answer.getheaders()}
             return Response(answer.status, found, data)
         finally:
-            answer.release()
+            answer.close()
 
     def abort(self) -> None:
         """End a call that another thread is making."""
@@ -210,6 +209,11 @@ class HttpClient:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+    return str(reason)[:200]
 
 
 def retry_after_s(headers: Mapping[str, str], most_s: float = 3600.0) -> float | None:

@@ -153,7 +153,8 @@ class HeartbeatFile:
             self._say_once(
                 "interval",
                 f"the program beats every {format_duration(interval)}, so a timeout of "
-                f"{format_duration(self._timeout_s)} is short; better --heartbeat-timeout {exact_duration(3 * interval)}",
+                f"{format_duration(self._timeout_s)} is short; "
+                f"better: --heartbeat-timeout {exact_duration(3 * interval)}",
             )
 
     def _signature(self) -> Signature | None:

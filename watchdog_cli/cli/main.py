@@ -53,8 +53,8 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "see: watchdog --help"
-            ctx.fail(f"no such command {args[0]!r}; {hint}")
+            hint = f"did you mean {near[0]!r}?" if near else ""
+            ctx.fail("; ".join(filter(None, [f"no such command {args[0]!r}", hint])))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -92,6 +92,14 @@ def main(arguments: list[str] | None = None) -> None:
         code = _say(str(error), error.exit_code)
     except click.exceptions.Abort:
         code = 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
+    except click.UsageError as error:
+        text = error.format_message().rstrip(".")
+        if error.ctx is not None:
+            text += f"{' See' if text.endswith('?') else '; see'}: {error.ctx.command_path} --help"
+        code = _say(text, error.exit_code)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

@@ -9,6 +9,7 @@ from typing import Any
 from watchdog_cli.adapters import instance_lock, procfs
 from watchdog_cli.adapters.clock import iso
 from watchdog_cli.adapters.control import NoAnswerError, ask
+from watchdog_cli.core.errors import WatchdogError
 from watchdog_cli.core.report import (
     ChildPart,
     Health,
@@ -19,6 +20,7 @@ from watchdog_cli.core.report import (
     WatchdogPart,
 )
 from watchdog_cli.core.snapshot import Snapshot
+from watchdog_cli.wiring import takeover
 from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.takeover import read_snapshot
 
@@ -127,24 +129,27 @@ def _from_silent_watchdog(places: Places, pid: int, snapshot: Snapshot | None, s
 
 
 def _without_watchdog(places: Places, snapshot: Snapshot | None, problem: str) -> StatusReport:
-    child = _child(snapshot)
-    note = ""
-    if child is not None:
-        state, health = State.RUNNING, Health.UNSUPERVISED
-        note = "the program runs, but no watchdog looks after it; the same `watchdog run` command takes it over again"
-    elif problem:
-        state, health, note = State.UNKNOWN, Health.UNKNOWN, problem
+    child = None
+    try:
+        legacy = takeover.inspect(places, repair=False)
+    except WatchdogError as error:
+        state, health, note = State.UNKNOWN, Health.UNKNOWN, str(error)
     else:
-        health = Health.NOT_RUNNING
-        state = (
-            State.GAVE_UP if snapshot is not None and snapshot.ended == State.GAVE_UP.value else State.STOPPED
-        )
-        if snapshot is None:
-            note = "nothing was ever started here under this name"
-        elif not snapshot.ended:
-            note = "the watchdog was ended without a word, and the program is gone as well"
-        elif state is State.GAVE_UP:
-            note = "too many restarts; look at `watchdog tail-log`, mend the cause, and run it again"
+        if legacy.survivor is not None:
+            child = _part_of(legacy.survivor.pid, legacy.survivor.start_ticks, snapshot)
+        if legacy.survivor is not None:
+            state, health = State.RUNNING, Health.UNSUPERVISED
+            note = (
+                "the program runs, but no watchdog looks after it; the same `watchdog run` command takes it over again"
+                if legacy.leader_lives
+                else "the program is gone, but processes that it started still run; `watchdog stop` ends them"
+            )
+        elif problem:
+            state, health, note = State.UNKNOWN, Health.UNKNOWN, problem
+        else:
+            gave_up = snapshot is not None and snapshot.ended == State.GAVE_UP.value
+            state, health = (State.GAVE_UP if gave_up else State.STOPPED), Health.NOT_RUNNING
+            note = _note_of_the_end(snapshot, gave_up=gave_up)
     return StatusReport(
         name=places.name,
         folder=places.folder,
@@ -159,25 +164,41 @@ def _without_watchdog(places: Places, snapshot: Snapshot | None, problem: str) -
     )
 
 
+def _note_of_the_end(snapshot: Snapshot | None, *, gave_up: bool) -> str:
+    if snapshot is None:
+        return "nothing was ever started here under this name"
+    if gave_up:
+        return "too many restarts; look at `watchdog tail-log`, mend the cause, and run it again"
+    if not snapshot.ended:
+        return "the watchdog was ended without a word, and the program is gone as well"
+    return ""
+
+
 def _child(snapshot: Snapshot | None) -> ChildPart | None:
     """The child that the snapshot names, if that very process lives now."""
     if snapshot is None or snapshot.child is None or snapshot.boot_id != procfs.boot_id():
         return None
     process = snapshot.child.process
+    return _part_of(process.pid, process.start_ticks, snapshot)
+
+
+def _part_of(pid: int, start_ticks: int | None, snapshot: Snapshot | None) -> ChildPart | None:
     everyone = procfs.everybody()
-    leader = everyone.get(process.pid)
-    if leader is None or leader.is_zombie or leader.start_ticks != process.start_ticks:
+    leader = everyone.get(pid)
+    if leader is None or leader.is_zombie or leader.start_ticks != start_ticks:
         return None
-    tree = [leader, *(everyone[pid] for pid in procfs.descendants({leader.pid}, everyone))]
+    tree = [leader, *(everyone[below] for below in procfs.descendants({pid}, everyone))]
     age = procfs.age_s(leader.start_ticks)
     cpu = sum(procfs.cpu_seconds(one.cpu_ticks) for one in tree)
+    recorded = snapshot.child if snapshot is not None else None
+    started_at = recorded.process.started_at if recorded is not None and recorded.process.pid == pid else None
     return ChildPart(
-        pid=leader.pid,
-        started_at=process.started_at,
+        pid=pid,
+        started_at=started_at,
         uptime_s=round(age, 1),
         cpu_percent=round(100 * cpu / age, 1) if age > 0 else 0.0,
         rss_bytes=sum(procfs.resident_bytes(one.pid) for one in tree),
-        command=snapshot.command,
+        command=snapshot.command if snapshot is not None else tuple(procfs.command_line(pid)),
     )
 
 

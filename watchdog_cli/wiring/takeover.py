@@ -54,6 +54,7 @@ def inspect(places: Places, *, repair: bool, force: bool = False) -> Legacy:
 
     Raises:
         IdentityUnknownError: a living process may or may not be the old child; ``force`` takes it for a stranger.
+        AlreadyRunningError: its watchdog lives, only the state folder was deleted.
     """
     snapshot, problem = read_snapshot(places, repair=repair)
     notes = [problem] if problem else []
@@ -66,6 +67,8 @@ def inspect(places: Places, *, repair: bool, force: bool = False) -> Legacy:
     clean = snapshot is not None and snapshot.ended != "" and snapshot.child is None
     if survivor is None and not clean:
         survivor, leader_lives = _marked(places, snapshot)
+    if survivor is not None and leader_lives:
+        _refuse_if_watched(survivor.pid, places)
     return Legacy(snapshot, survivor, leader_lives, same_boot, tuple(notes))
 
 
@@ -106,10 +109,20 @@ def _marked(places: Places, snapshot: Snapshot | None) -> tuple[Identity | None,
     if number == 0:
         number = (snapshot.number if snapshot else 0) + 1
     if leader is None:
-        return Identity(
-            first.pid, -1, run_id, number
-        ), False  # no process has these ticks: the leader is gone
+        gone = -1  # no process has these start ticks
+        return Identity(first.pid, gone, run_id, number), False
     return Identity(leader.pid, leader.start_ticks, run_id, number), True
+
+
+def _refuse_if_watched(leader_pid: int, places: Places) -> None:
+    """The lock is free, yet the watchdog lives: somebody deleted the state folder under it."""
+    leader = procfs.stat(leader_pid)
+    if leader is None or leader.parent == os.getpid() or not _holds_lock_file(leader.parent, places):
+        return
+    raise AlreadyRunningError(
+        f"a watchdog (pid {leader.parent}) still looks after {places.name!r} here, although its state folder was "
+        f"deleted; end both with: kill {leader.parent}"
+    )
 
 
 def _holds_lock_file(pid: int, places: Places) -> bool:

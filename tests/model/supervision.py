@@ -1,0 +1,340 @@
+"""All that can be done to a supervisor, for hypothesis to shuffle."""
+
+from hypothesis import HealthCheck, Phase, event, settings, target
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from watchdog_cli.core.events import (
+    Adopted,
+    Beat,
+    Begin,
+    By,
+    ChildExited,
+    ChildSpawned,
+    Continued,
+    DumpDone,
+    HangDeclared,
+    MemoryMeasured,
+    PauseAsked,
+    RestartAsked,
+    ResumeAsked,
+    SpawnFailed,
+    StopAsked,
+    Tick,
+    TreeEmpty,
+)
+from watchdog_cli.core.phases import Backoff, GivenUp, Paused
+from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
+from watchdog_cli.core.record import ExitStatus, Run
+from watchdog_cli.core.supervisor import deadline
+
+from model.oracle import promise
+from model.program import Program
+from model.world import World
+
+# Every number is a multiple of a power of two, so that instants are exact and "exactly at the limit" can be reached.
+SHORT, LONG = 1.0, 120.0
+
+# Deterministic, so that a red run is red for everybody; bounded, so that it ends on a slow machine.
+BOUNDED = settings(
+    max_examples=250,
+    stateful_step_count=30,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+HUNT = settings(BOUNDED, max_examples=400, phases=[Phase.generate], print_blob=False)
+
+
+def _mostly(usual, *rare):
+    """Choose the usual value three times out of four."""
+    return st.sampled_from([usual] * (3 * len(rare)) + list(rare))
+
+
+POLICIES = st.builds(
+    Policy,
+    heartbeat_timeout_s=st.sampled_from([SHORT, 4.0, LONG]),
+    start_grace_s=st.sampled_from([SHORT, 8.0, LONG]),
+    judge_silence=st.booleans(),
+    no_heartbeat=_mostly(False, True),
+    sources=st.sampled_from([frozenset({Source.FILE}), frozenset({Source.FILE, Source.OUTPUT})]),
+    alive_when=st.sampled_from(AliveWhen),
+    progress_key=_mostly(None, "lastCycle"),
+    progress_timeout_s=st.sampled_from([8.0, 600.0]),
+    restart=_mostly(Restart.ALWAYS, Restart.ON_FAILURE, Restart.NEVER),
+    restart_delay_s=st.sampled_from([0.0, 5.0]),
+    max_restarts=st.sampled_from([2, 3, 1, None, 3, 0]),
+    restart_window_s=st.sampled_from([16.0, 300.0]),
+    backoff=_mostly(False, True),
+    backoff_max_s=st.sampled_from([2.0, 300.0]),
+    retry_after_s=st.sampled_from([64.0, 8.0, None]),
+    stop_timeout_s=st.sampled_from([2.0, 10.0, 0.0]),
+    dump_timeout_s=st.sampled_from([2.0, 0.0]),
+    memory_limit=st.sampled_from([None, 100]),
+)
+
+
+@st.composite
+def programs(draw, policy):
+    """A program that fits the policy, or does not."""
+    parts = st.sampled_from([1 / 2, 1 / 4, 1 / 8, None, 2.0])
+    every = {source: draw(parts) for source in sorted(policy.sources)}
+    first = draw(st.sampled_from([1 / 8, 1 / 2, 2.0, None]))
+    return Program(
+        first_beat_s=None if first is None else first * policy.start_grace_s,
+        beat_every_s={
+            s: None if part is None else part * policy.heartbeat_timeout_s for s, part in every.items()
+        },
+        moves=draw(_mostly(True, False)),
+        file_lies_there=draw(_mostly(False, True)),
+        ends_when_asked_s=draw(st.sampled_from([0.5, 0.0, 1.0, None])),
+        helpers=draw(st.sampled_from([0, 0, 2])),
+        helpers_end_when_asked_s=draw(st.sampled_from([0.5, 4.0, None])),
+        dies_when_killed_s=draw(st.sampled_from([0.0, 0.5, 3.0])),
+        dump_takes_s=draw(st.sampled_from([0.5, None])),
+        rss=draw(st.sampled_from([0, 200])),
+    )
+
+
+STATUSES = _mostly(
+    ExitStatus(code=1), ExitStatus(code=0), ExitStatus(signal=9), ExitStatus(), ExitStatus(code=78)
+)
+
+
+class Supervision(RuleBasedStateMachine):
+    """One supervisor and everything that life does to it."""
+
+    world: World
+
+    @rule()
+    @precondition(lambda self: self.world.is_over)
+    def nothing_more(self):
+        """After the end nothing has a meaning."""
+        self._expect_nothing(Tick())
+        self._expect_nothing(RestartAsked())
+
+    @initialize(
+        data=st.data(),
+        adopted=_mostly(False, True),
+        ever_beat=_mostly(False, True),
+        notices=_mostly(True, False),
+    )
+    def begin(self, data, adopted, ever_beat, notices):
+        """Start it, or let it take over what an earlier one left."""
+        policy = data.draw(POLICIES)
+        ages = data.draw(st.sampled_from([(), (8.0, 4.0), (400.0, 1.0)])) if policy.max_restarts != 0 else ()
+        program = data.draw(programs(policy))
+        self.world = World(
+            policy,
+            program,
+            times=tuple(1000.0 - age for age in ages),
+            ever_beat=ever_beat,
+            notices=notices,
+            note=event,
+        )
+        if data.draw(_mostly(False, True)) and not adopted:
+            self.world.spawn_faults = [data.draw(_mostly(True, False))]
+        self.world.begin(adopted=adopted)
+        self.world.run_until(self.world.now)
+
+    # --- time --------------------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.125, 0.25, 1.0, 8.0, 130.0]))
+    @precondition(lambda self: not self.world.is_over)
+    def wait(self, seconds):
+        """Let time pass."""
+        self.world.run_until(self.world.now + seconds)
+
+    @rule(times=st.integers(1, 6))
+    @precondition(lambda self: not self.world.is_over)
+    def jump_to_deadline(self, times):
+        """Go on to the very instant of the next deadline, and again."""
+        for _ in range(times):
+            due = None if self.world.is_over else deadline(self.world.sup)
+            if due is None:
+                break
+            self.world.run_until(max(due, self.world.now))
+
+    @rule(seconds=st.sampled_from([0.25, 0.75, 2.0, 30.0, 600.0]), tree_too=st.booleans())
+    @precondition(lambda self: not self.world.is_over)
+    def freeze(self, seconds, tree_too):
+        """Stop us, or the whole machine, for a while."""
+        event("frozen with the program" if tree_too else "frozen alone")
+        self.world.freeze(seconds, tree_too=tree_too)
+
+    @rule(parts=st.lists(st.sampled_from([1 / 8, 1 / 4, 3 / 8, 5]), min_size=1, max_size=4))
+    @precondition(lambda self: not self.world.is_over)
+    def freeze_in_proportion(self, parts):
+        """Stop the whole machine for times near to those that can just be seen."""
+        for part in parts:
+            self.world.freeze(part * self.world.policy.heartbeat_timeout_s, tree_too=True)
+
+    @rule()
+    @precondition(lambda self: not self.world.is_over)
+    def go_on(self):
+        """Somebody sends SIGCONT."""
+        world = self.world
+        if world.oracle.run is not None and not world.oracle.run.is_ending and not world.oracle.paused:
+            world.oracle.forgive(world.now)
+        world.feed(Continued())
+
+    # --- the program -------------------------------------------------------------------------------------------
+
+    @rule(status=STATUSES)
+    @precondition(lambda self: self.world.is_up)
+    def die(self, status):
+        """The program ends by itself."""
+        self._die(status)
+
+    def _die(self, status):
+        assert self.world.tree is not None
+        self.world.tree.die(self.world.now, status)
+        self.world.run_until(self.world.now)
+
+    @rule(deaths=st.integers(2, 14))
+    @precondition(lambda self: not self.world.is_over)
+    def die_again_and_again(self, deaths):
+        """Crash at once after each start."""
+        for _ in range(deaths):
+            if self.world.is_over:
+                break
+            if self.world.is_up:
+                self._die(ExitStatus(code=1))
+            else:
+                self.jump_to_deadline(1)
+
+    @rule(crashes=st.integers(0, 6), early=st.sampled_from([0.0, 0.0, 0.125, -0.125]))
+    @precondition(lambda self: not self.world.is_over)
+    def die_at_the_edge_of_the_window(self, crashes, early):
+        """Crash at the instant at which the oldest restart is forgotten, or just beside it."""
+        world = self.world
+        self.die_again_and_again(crashes)
+        if not world.oracle.times:
+            return
+        edge = world.oracle.times[0] + world.policy.restart_window_s - early
+        if edge >= world.now:
+            world.run_until(edge)
+            if world.is_up:
+                event(f"died {early} s before the edge of the window")
+                self._die(ExitStatus(signal=11))
+
+    @rule()
+    @precondition(lambda self: self.world.is_up)
+    def hang(self):
+        """The program lives on without a sign."""
+        assert self.world.tree is not None
+        self.world.tree.fall_silent()
+
+    @rule(source=st.sampled_from(Source))
+    @precondition(lambda self: self.world.is_up)
+    def beat(self, source):
+        """One more sign, from whatever source."""
+        assert self.world.tree is not None
+        self.world.beat(self.world.tree.beat_now(source, self.world.now))
+
+    @rule()
+    @precondition(lambda self: self.world.is_up)
+    def declare_hang(self):
+        """The program says itself that it is stuck."""
+        world = self.world
+        assert world.tree is not None
+        world.declared = True
+        world.feed(HangDeclared(world.tree.run.id))
+        world.declared = False
+        if not world.policy.no_heartbeat and not world.oracle.paused and not world.is_over:
+            promise(not world.is_up, "it said that it is stuck, and was left alone")
+
+    @rule(data=st.data())
+    @precondition(lambda self: not self.world.is_over)
+    def become_another(self, data):
+        """The next runs behave in another way; some cannot be started at all."""
+        self.world.program = data.draw(programs(self.world.policy))
+        self.world.spawn_faults = data.draw(st.lists(st.booleans(), max_size=3))
+
+    # --- people ------------------------------------------------------------------------------------------------
+
+    @rule(by=st.sampled_from(By), now=_mostly(False, True), seldom=st.integers(0, 5))
+    @precondition(lambda self: not self.world.is_over)
+    def stop(self, by, now, seldom):
+        """Ask for the end."""
+        if seldom and not self.world.oracle.stop_asked:
+            return  # the end of most histories is no place to learn
+        world = self.world
+        world.oracle.stop(signal=by is By.SIGNAL)
+        world.feed(StopAsked(by, now=now))
+        run = world.oracle.run
+        if run is not None:
+            promise(run.is_ending, "asked to stop, and nothing followed")
+            impatient = now or (by is By.SIGNAL and world.oracle.signals > 1)
+            promise(not impatient or run.kill_at is not None, "a second signal did not shorten the stop")
+            if impatient:
+                event("stop shortened")
+        world.run_until(world.now)
+
+    @rule()
+    @precondition(lambda self: not self.world.is_over)
+    def restart(self):
+        """Ask for a new run."""
+        event(f"restart asked in {type(self.world.sup.phase).__name__}")
+        self.world.oracle.restart(self.world.now)
+        self.world.feed(RestartAsked())
+        self.world.run_until(self.world.now)
+
+    @rule(for_s=st.sampled_from([None, 8.0, 150.0, 0.0]))
+    @precondition(lambda self: not self.world.is_over)
+    def pause(self, for_s):
+        """A person works on it."""
+        event(f"pause asked in {type(self.world.sup.phase).__name__}")
+        self.world.oracle.pause(None if for_s is None else self.world.now + for_s)
+        self.world.feed(PauseAsked(for_s))
+        self.world.run_until(self.world.now)
+
+    @rule()
+    @precondition(lambda self: not self.world.is_over)
+    def resume(self):
+        """The person is done."""
+        if isinstance(self.world.sup.phase, Paused):
+            event("resumed with nothing running")
+        self.world.oracle.resume(self.world.now)
+        self.world.feed(ResumeAsked())
+        self.world.run_until(self.world.now)
+
+    # --- nonsense ----------------------------------------------------------------------------------------------
+
+    @rule(choice=st.integers(0, 5))
+    @precondition(lambda self: self.world.earlier)
+    def late_word_of_an_earlier_run(self, choice):
+        """What an earlier run said arrives now; nothing may come of it."""
+        old = self.world.earlier[-1].id
+        late = (
+            Beat(Source.FILE, "9", old),
+            HangDeclared(old),
+            MemoryMeasured(10**12, old),
+            DumpDone(old),
+            ChildExited(old, ExitStatus(code=1)),
+            TreeEmpty(old),
+        )[choice]
+        event(f"late {type(late).__name__}")
+        self._expect_nothing(late)
+
+    @rule(choice=st.integers(0, 3))
+    @precondition(lambda self: not self.world.is_over)
+    def answer_that_nobody_asked_for(self, choice):
+        """Answers come without a question; nothing may come of them."""
+        stranger = Run("feed", 99, 99)
+        self._expect_nothing(
+            (Begin(), Adopted(stranger), ChildSpawned(stranger), SpawnFailed("?", True))[choice]
+        )
+
+    def _expect_nothing(self, late):
+        before = self.world.sup
+        actions = self.world.feed(late)
+        promise(actions == (), f"{late} led to {actions}")
+        promise(type(before.phase) is type(self.world.sup.phase), f"{late} changed the phase")
+
+    def teardown(self):
+        """Say how far this history came, so that the next ones come further."""
+        if hasattr(self, "world"):
+            target(float(min(50, self.world.runs)), label="runs")
+            if isinstance(self.world.sup.phase, Backoff | GivenUp):
+                event(f"left in {type(self.world.sup.phase).__name__}")

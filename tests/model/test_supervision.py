@@ -1,0 +1,10 @@
+"""The core against a simple model of itself, through long random histories."""
+
+from hypothesis.stateful import run_state_machine_as_test
+
+from model.supervision import BOUNDED, Supervision
+
+
+def test_every_promise_holds_through_random_histories():
+    """Whatever happens in whatever order, no promise of the supervisor is broken."""
+    run_state_machine_as_test(Supervision, settings=BOUNDED)

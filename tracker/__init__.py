@@ -1,0 +1,1 @@
+"""A crypto-token tracker: watches prices, saves safely, tells about rises exactly once."""

@@ -1,0 +1,89 @@
+"""What can happen to the tracker while it waits: a stop is asked, a save ends. One queue for all of it."""
+
+import os
+import queue
+import signal
+import time
+from dataclasses import dataclass
+from types import FrameType
+
+# A blocked wait hears no signal on Windows until it ends by itself.
+_SLICE_S = 0.25 if os.name == "nt" else 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """Somebody wants an orderly end."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A save ended: how long it took, complaints about single tokens, and what went wrong, if anything."""
+
+    seconds: float
+    complaints: tuple[str, ...] = ()
+    failure: str | None = None
+    outside: bool = False  # not saved: somebody else changed the file, which has to be merged first
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Another thread has something to say."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The safety service answered about one token."""
+
+    address: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A question to a price service ended; ``number`` says which one."""
+
+    number: int
+
+
+Event = StopAsked | Saved | Noted | Learned | Fetched
+
+
+class Inbox:
+    """The queue. Its ``put`` may be called from any thread and from a signal handler, at any instruction."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def put(self, event: Event) -> None:
+        """Add an event."""
+        self._queue.put(event)
+
+    def get(self, until: float) -> Event | None:
+        """Return the next event, or None at the monotonic instant ``until``."""
+        while True:
+            left = until - time.monotonic()
+            try:
+                if left <= 0:
+                    return self._queue.get_nowait()
+                return self._queue.get(timeout=min(left, _SLICE_S))
+            except queue.Empty:
+                if time.monotonic() >= until:
+                    return None
+
+    def listen_to_signals(self) -> None:
+        """Turn the signals that ask for an end into events.
+
+        What was ignored at start stays ignored: ``nohup`` and background jobs of a shell mean it.
+        """
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
+                signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.put(StopAsked(signal.Signals(number).name))

@@ -1,0 +1,355 @@
+"""The work loop: ask for prices, apply the rules, save, beat, wait; again until a stop is asked."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from tracker.faults import Faults
+from tracker.heartbeat import Heartbeat
+from tracker.inbox import Event, Fetched, Inbox, Learned, Noted, Saved, StopAsked
+from tracker.market import Answer, Market, NoPricesError, NotNowError
+from tracker.model import REACHED_50, RUGCHECK, STOPPED, Token
+from tracker.rules import TOLD_BY_FLAG, Moment, Rise, Rules, take_price
+from tracker.saver import Saver
+from tracker.say import say
+from tracker.settings import Settings
+from tracker.when import utc_text
+from watchdog_kit.quantities import format_duration
+
+FIRST_TURN_S = 2.0  # the first beat must not wait for a long first turn
+STOP_SAVE_S = 6.0  # the last save may take so long; below the watchdog's stop timeout
+
+
+class Alerts(Protocol):
+    """Where rises go."""
+
+    def told(self, address: str) -> float:
+        """Return the highest level that was told of a token, 0 for none."""
+
+    def rise(self, rise: Rise) -> bool:
+        """Take a rise on; False when it cannot be noted now, so that it must come again."""
+
+    def trouble(self) -> str:
+        """Say what is wrong with telling, or nothing."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what the heartbeat shows of alerts."""
+
+    def close(self, limit_s: float) -> None:
+        """Stop sending."""
+
+
+class Changes(Protocol):
+    """What other terminals and hands changed."""
+
+    def take(self, tokens: dict[str, Token]) -> bool:
+        """Work changes into the tokens; True when there were some, so that a save is due."""
+
+    def saved(self) -> None:
+        """Say that what was taken is saved now."""
+
+
+class Loop:
+    """One life of the tracker."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tokens: dict[str, Token],
+        market: Market,
+        saver: Saver,
+        heartbeat: Heartbeat,
+        inbox: Inbox,
+        alerts: Alerts,
+        changes: Changes,
+        faults: Faults,
+        save_at_once: bool = False,
+        watch_new: Callable[[Iterable[Token]], None] = lambda _: None,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings
+        self._rules = Rules(settings.levels, settings.min_liquidity, settings.history_step)
+        self.tokens = tokens
+        self._market = market
+        self._saver = saver
+        self._heartbeat = heartbeat
+        self._inbox = inbox
+        self._alerts = alerts
+        self._changes = changes
+        self._faults = faults
+        self._watch_new = watch_new
+        self._tick = tick
+        self._begun = time.monotonic()
+        self._stopping: str | None = None
+        self._round: deque[str] = deque()
+        self._after = ""
+        self._round_begun = self._begun
+        self._round_s = 0.0
+        self._answered: dict[str, float] = {}
+        self._unknown: set[str] = set()
+        self._fetch_failure = ""
+        self._save_failure = ""
+        self._heartbeat_failure = ""
+        self._long_round_said = False
+        self._dirty: Mapping[str, Token] = dict(tokens)  # as last handed to the saver
+        self._saving: Mapping[str, Token] = {}
+        self._save_asked = save_at_once
+        self._next_save = self._begun + settings.save_interval
+        self._next_beat = self._begun
+        self._beaten: tuple[str, str] | None = None
+        self._last_save: str | None = None
+        self._last_cycle: str | None = None
+        self._save_errors = 0
+        self._turns = 0
+
+    def run(self) -> None:
+        """Work until a stop is asked; then save and return."""
+        while self._stopping is None:
+            begun = time.monotonic()
+            self._turn(begun)
+            if self._stopping is None:
+                self._beat()
+                self._wait(begun + self._settings.cycle)
+        self._finish()
+
+    @property
+    def stopping(self) -> bool:
+        """Say if a stop was asked."""
+        return self._stopping is not None
+
+    # --- one turn ---
+
+    def _turn(self, begun: float) -> None:
+        if self._changes.take(self.tokens):
+            self._save_asked = True
+        self._watch_new(token for token in self.tokens.values() if self.polled(token))
+        self._refill()
+        self._market.begin_turn()
+        end = begun + (self._settings.cycle if self._turns else min(FIRST_TURN_S, self._settings.cycle))
+        failure = ""
+        while self._round and self._stopping is None:
+            batch = [self._round.popleft() for _ in range(min(self._market.batch, len(self._round)))]
+            try:
+                self._apply(batch, self._market.ask(batch))
+            except NotNowError:
+                self._round.extendleft(reversed(batch))
+                break
+            except NoPricesError as error:
+                failure = str(error)
+                if error.batch_only:
+                    continue
+                # The next turn begins anew, with those that would have come next: one batch that always
+                # fails must not keep the others from being asked.
+                self._after = batch[-1]
+                self._round.clear()
+                break
+            self._between()
+            if time.monotonic() >= end:
+                break
+        if failure != self._fetch_failure:
+            say(f"no prices: {failure}" if failure else "prices arrive again")
+            self._fetch_failure = failure
+        self._turns += 1
+        self._last_cycle = utc_text()
+        self._between()
+
+    def _refill(self) -> None:
+        """Begin a new round of all tokens when the last one is done."""
+        if self._round:
+            return
+        now = time.monotonic()
+        if self._turns:
+            self._round_s = now - self._round_begun
+            if (
+                self._round_s > self._settings.cycle * 1.5
+                and not self._long_round_said
+                and not self._fetch_failure
+            ):
+                self._long_round_said = True
+                say(
+                    f"one round through all tokens takes {format_duration(self._round_s)}: "
+                    "the price services allow only so many calls a minute"
+                )
+        self._round_begun = now
+        order = [a for a, token in self.tokens.items() if self.polled(token)]
+        if self._after in self.tokens and self._after in order:
+            cut = order.index(self._after) + 1
+            order = order[cut:] + order[:cut]
+        self._after = ""
+        self._round.extend(order)
+
+    def polled(self, token: Token) -> bool:
+        """Say if prices are asked for a token."""
+        from tracker.address import is_address
+
+        return not token.flag(STOPPED) and self._market.polls(token) and is_address(token.address)
+
+    def _apply(self, batch: list[str], answer: Answer) -> None:
+        moment = Moment(answer.source, utc_text(), time.monotonic())
+        for address in batch:
+            token = self.tokens.get(address)
+            if token is None:
+                continue
+            offers = answer.offers.get(address, ())
+            if offers or answer.complete:
+                self._answered[address] = moment.now
+                (self._unknown.discard if offers else self._unknown.add)(address)
+            told = self._alerts.told(address)
+            changed, rise = take_price(token, offers, moment, self._rules, told)
+            # Without a note of it nothing is told, and the rise comes again with the next price.
+            if rise is not None and self._alerts.rise(rise):
+                if rise.level >= TOLD_BY_FLAG:
+                    changed = changed.with_fields(**{REACHED_50: True})
+                self._save_asked = True
+            self.tokens[address] = changed
+
+    # --- between the work ---
+
+    def _between(self) -> None:
+        """Look at what has happened, without waiting, and do what is due."""
+        self._tick()
+        while (event := self._inbox.get(0.0)) is not None:
+            self.handle(event)
+        self._faults.strike(time.monotonic() - self._begun)
+        self._save_if_due()
+
+    def _wait(self, until: float) -> None:
+        fault_at = self._begun + self._faults.next_at()
+        while self._stopping is None:
+            now = time.monotonic()
+            if now >= until:
+                return
+            save_at = self._next_save if not self._saver.busy else until
+            event = self._inbox.get(min(until, save_at, fault_at))
+            if event is not None:
+                self.handle(event)
+            self._faults.strike(time.monotonic() - self._begun)
+            self._save_if_due()
+
+    def handle(self, event: Event) -> None:
+        match event:
+            case StopAsked():
+                if self._stopping is None:
+                    say(f"stop asked ({event.by}): finishing the turn and saving")
+                self._stopping = event.by
+            case Saved():
+                self._on_saved(event)
+            case Noted():
+                say(event.text)
+            case Fetched():
+                pass  # an answer that nobody waits for any more
+            case Learned():
+                token = self.tokens.get(event.address)
+                if token is not None:
+                    self.tokens[event.address] = token.with_fields(**{RUGCHECK: event.status})
+
+    def _save_if_due(self) -> None:
+        now = time.monotonic()
+        if self._saver.busy or not (self._save_asked or now >= self._next_save):
+            return
+        self._next_save = now + self._settings.save_interval
+        if not self._save_asked and self._same(self._dirty):
+            return
+        self._save_asked = False
+        self._saving = dict(self.tokens)
+        self._saver.start(self._saving)
+
+    def _same(self, saved: Mapping[str, Token]) -> bool:
+        return saved.keys() == self.tokens.keys() and all(saved[a] is t for a, t in self.tokens.items())
+
+    def _on_saved(self, event: Saved) -> None:
+        if event.outside:
+            if self._changes.take(self.tokens):
+                self._save_asked = True
+            return
+        for complaint in event.complaints:
+            say(complaint)
+        if event.failure is not None:
+            self._save_errors += 1
+            if event.failure != self._save_failure:
+                say(f"{event.failure}; the last good file is intact, trying again")
+            self._save_failure = event.failure
+            return
+        if self._save_failure:
+            say("saving works again")
+        self._save_failure = event.complaints[0] if event.complaints else ""
+        self._last_save = utc_text()
+        self._dirty = self._saving
+        self._changes.saved()
+
+    # --- the beat ---
+
+    def _beat(self) -> None:
+        status, message = self._state()
+        now = time.monotonic()
+        # One cycle early rather than late: the interval is a promise.
+        if (status, message) == self._beaten and now + self._settings.cycle <= self._next_beat:
+            return
+        self._next_beat = now + self._settings.heartbeat_interval
+        self._beaten = (status, message)
+        polled = sum(1 for token in self.tokens.values() if self.polled(token))
+        facts: dict[str, Any] = {
+            "activeTokens": polled,
+            "totalTokens": len(self.tokens),
+            "uptime": round(now - self._begun, 1),
+            "lastCycle": self._last_cycle,
+            "lastSave": self._last_save,
+            "saveErrors": self._save_errors,
+            "turns": self._turns,
+            **self._alerts.facts(),
+        }
+        failure = self._heartbeat.write(status, message, facts) or ""
+        if failure != self._heartbeat_failure:
+            say(failure or "the heartbeat file can be written again")
+            self._heartbeat_failure = failure
+
+    def _state(self) -> tuple[str, str]:
+        """Say how the work goes, in a word and for people."""
+        troubles = [self._save_failure] if self._save_failure else []
+        if trouble := self._alerts.trouble():
+            troubles.append(trouble)
+        now = time.monotonic()
+        limit = 3 * max(self._settings.cycle, self._round_s)
+        old = [
+            now - self._answered.get(address, self._begun)
+            for address, token in self.tokens.items()
+            if self.polled(token)
+        ]
+        oldest = max(old, default=0.0)
+        if oldest > limit:
+            count = sum(1 for age in old if age > limit)
+            why = f": {self._fetch_failure}" if self._fetch_failure else ""
+            troubles.append(f"{count} of {len(old)} prices are older than {format_duration(limit)}{why}")
+        if troubles:
+            return "degraded", "; ".join(troubles)
+        notes = [self._market.trouble] if self._market.trouble else []
+        if not self.tokens:
+            notes.append("no tokens yet; add one with: python -m tracker add ADDRESS")
+        elif self._unknown:
+            notes.append(f"{len(self._unknown)} tokens are not known to any source")
+        return "ok", "; ".join(notes)
+
+    # --- the end ---
+
+    def _finish(self) -> None:
+        self._market.close()
+        self._alerts.close(STOP_SAVE_S / 2)
+        self._saver.finish(STOP_SAVE_S)
+        while (event := self._inbox.get(0.0)) is not None:
+            self.handle(event)
+        for _ in range(3):  # a hand may be changing the file at this very moment
+            if self._changes.take(self.tokens):
+                self._save_asked = True
+            if self._saver.busy or (self._same(self._dirty) and not self._save_asked):
+                break
+            self._saving = dict(self.tokens)
+            saved = self._saver.save_now(self._saving)
+            self._on_saved(saved)
+            if not saved.outside:
+                break
+        if self._saver.busy:
+            say("the disk does not answer; ending without the last save, the file of before is intact")
+        else:
+            say(f"ended; {len(self.tokens)} tokens saved" if not self._save_failure else "ended")

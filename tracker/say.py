@@ -1,0 +1,30 @@
+"""What the tracker says: one line per event, on its output, never at the cost of its work."""
+
+import contextlib
+import sys
+import time
+
+
+def clean(text: str) -> str:
+    """Make foreign text harmless for a terminal: names of tokens are written by strangers."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def say(text: str) -> None:
+    """Print one line with the time; a closed or full output is no reason to stop."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {clean(text)}", flush=True)
+
+
+def make_output_safe() -> None:
+    """Let any character be printed, whatever the locale: what cannot be shown is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            encoding = (stream.encoding or "").lower().replace("-", "")
+            with contextlib.suppress(OSError, ValueError):
+                if encoding in ("utf8", "cp65001"):
+                    stream.reconfigure(errors="backslashreplace")
+                elif stream.isatty():
+                    stream.reconfigure(errors="replace")
+                else:
+                    stream.reconfigure(encoding="utf-8", errors="backslashreplace")

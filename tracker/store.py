@@ -1,0 +1,342 @@
+"""``tracked_tokens.json``: saved so that it always loads, restored from a backup when it does not.
+
+Only the process that holds the folder's lock saves. One save: the written tokens are put together, the main
+file of before gets a second name in ``backups/``, the new content replaces the main file in one step, and
+backups that are too many go. A backup is always of the *previous* content: what damages the main file in
+place later cannot reach it.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tracker import backups, token_file
+from tracker.backups import Backup
+from tracker.errors import StorageError, UnrecoverableError
+from tracker.model import Token
+from tracker.place import Place
+from tracker.token_file import DamagedError, Loaded
+from watchdog_kit.atomic_file import Steps, sweep_temps, write_atomic
+from watchdog_kit.quantities import format_duration
+
+Signature = tuple[int, int, int]
+
+
+class OutsideChangeError(Exception):
+    """Somebody else changed the main file since we last read or wrote it."""
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a start found: tokens, and what has to be said about them."""
+
+    tokens: dict[str, Token] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # for the log
+    alarms: list[str] = field(default_factory=list)  # also for alerts and the heartbeat
+    first_start: bool = False
+
+
+class LinkSteps(Steps):
+    """The system calls of one save, with those that make and remove backups."""
+
+    def link(self, source: str, target: str) -> None:
+        """Give the file a second name; copy it where the file system has no such thing."""
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            raise
+        except OSError:
+            with open(source, "rb") as file:
+                write_atomic(target, file.read())
+
+
+class Store:
+    """The main file and its backups in one folder.
+
+    Args:
+        place: where.
+        max_backups: how many older copies to keep.
+        steps: the system calls to use.
+    """
+
+    def __init__(self, place: Place, max_backups: int, steps: LinkSteps | None = None) -> None:
+        self._place = place
+        self._max_backups = max_backups
+        self._steps = steps or LinkSteps()
+        self._signature: Signature | None = None
+        self._digest = ""
+        self._count = 0
+        self._saved_at = datetime.now(UTC)
+        self._sequence: int | None = None
+        self.removed = 0  # tokens removed on purpose, ever: what tells a wish from an accident
+        self.base: Mapping[str, Token] = {}  # as last read or written: what hand-made changes are measured by
+
+    def load(self) -> Restored:
+        """Read what was saved, from the newest valid backup when the main file is damaged or gone.
+
+        Raises:
+            StorageError: something cannot be read or written.
+            UnrecoverableError: there is saved data and none of it is valid.
+        """
+        for folder in (self._place.folder, self._place.backups, self._place.inner):
+            sweep_temps(folder)
+        found = backups.list_backups(self._place.backups)
+        self._sequence = max((b.sequence for b in found), default=0) + 1
+        self.removed = max([self._noted_removals(), *(b.removed for b in found)])
+        restored = Restored()
+        damage = "it is gone"
+        signature = self._stat()
+        if signature is not None:
+            data = self._read(self._place.tokens)
+            try:
+                loaded = token_file.decode(data)
+            except DamagedError as error:
+                damage = str(error)
+            else:
+                self._take(loaded, restored, data, signature)
+                return restored
+        elif not found:
+            restored.first_start = True
+            return restored
+        self._restore_newest(found, restored, damage, there=signature is not None)
+        return restored
+
+    def restore(self, backup: Backup) -> Restored:
+        """Put one chosen backup in the place of the main file, which itself becomes the newest backup.
+
+        Raises:
+            StorageError: the backup is damaged, or something cannot be read or written.
+        """
+        restored = Restored()
+        data, loaded = self._read_backup(backup)
+        if self._stat() is not None:
+            present = self._read(self._place.tokens)
+            try:
+                count = len(token_file.decode(present).tokens)
+            except DamagedError as error:
+                self._set_aside(restored, f"the main file is damaged ({error})")
+            else:
+                self._digest, self._count = backups.digest_of(present), count
+                self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
+                self._back_up()
+        self._write(data)
+        self._take(loaded, restored, data, self._stat())
+        return restored
+
+    def _take(self, loaded: Loaded, restored: Restored, data: bytes, signature: Signature | None) -> None:
+        restored.tokens = loaded.tokens
+        self.base = dict(loaded.tokens)
+        self._signature, self._digest, self._count = signature, backups.digest_of(data), len(loaded.tokens)
+        with contextlib.suppress(OSError):
+            self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
+        if loaded.bad:
+            self._set_bad_tokens_aside(loaded, restored)
+
+    def _restore_newest(self, found: list[Backup], restored: Restored, damage: str, *, there: bool) -> None:
+        failures = []
+        for backup in found:
+            try:
+                data, loaded = self._read_backup(backup)
+            except StorageError as error:
+                failures.append(str(error))
+                continue
+            if there:
+                self._set_aside(restored, f"tracked_tokens.json is damaged ({damage})")
+            self._write(data)
+            self._take(loaded, restored, data, self._stat())
+            age = max(0.0, (datetime.now(UTC) - backup.at).total_seconds())
+            restored.alarms.append(
+                f"tracked_tokens.json could not be used ({damage}); restored {len(loaded.tokens)} tokens "
+                f"from backup {backup.name}, which is {format_duration(age)} old"
+            )
+            restored.notes += failures
+            return
+        what = f"tracked_tokens.json cannot be used ({damage})" if there else "tracked_tokens.json is gone"
+        more = f", nor is any of the {len(found)} files in backups/" if found else " and there is no backup"
+        raise UnrecoverableError(
+            f"{what}{more}; nothing was changed. Put a good copy there (see: python -m tracker verify), "
+            "or move tracked_tokens.json and backups/ away to start with an empty list"
+        )
+
+    def _read_backup(self, backup: Backup) -> tuple[bytes, Loaded]:
+        data = self._read(os.path.join(self._place.backups, backup.name))
+        reason = ""
+        if backup.ours and backups.digest_of(data) != backup.digest:
+            reason = "its content is not what its name says"
+        else:
+            try:
+                return data, token_file.decode(data)
+            except DamagedError as error:
+                reason = str(error)
+        raise StorageError(f"backup {backup.name} is damaged: {reason}")
+
+    def save(self, tokens: Mapping[str, Token]) -> list[str]:
+        """Save these tokens; return complaints about single ones.
+
+        Raises:
+            OutsideChangeError: the file was changed by somebody else; it has to be merged first.
+            StorageError: it cannot be written; the old file is intact.
+        """
+        if self.changed_outside():
+            raise OutsideChangeError
+        pieces: list[tuple[str, bytes]] = []
+        complaints = []
+        for address, token in tokens.items():
+            try:
+                pieces.append((address, token_file.encode_token(token)))
+            except (ValueError, TypeError, RecursionError) as error:
+                # The model lets nothing in that cannot be written; should it ever, the others must not pay.
+                complaints.append(f"token {address} cannot be written: {error}")
+                if address in self.base:
+                    with contextlib.suppress(ValueError, TypeError, RecursionError):
+                        pieces.append((address, token_file.encode_token(self.base[address])))
+        count = len(pieces)
+        data = token_file.encode(pieces)
+        del pieces
+        digest = backups.digest_of(data)
+        if self._signature is not None:
+            self._back_up()
+        if self.changed_outside():
+            raise OutsideChangeError
+        self._write(data)
+        self._signature, self._digest, self._count = self._stat(), digest, count
+        self._saved_at = datetime.now(UTC)
+        self.base = tokens
+        self._prune()
+        return complaints
+
+    def changed_outside(self) -> bool:
+        """Say if the main file is not the one that we last read or wrote."""
+        return self._stat() != self._signature
+
+    def read_outside(self) -> Loaded | None:
+        """Read a main file that somebody else changed; None when it was taken away.
+
+        Raises:
+            DamagedError: it is no list of tokens.
+            StorageError: it cannot be read.
+        """
+        signature = self._stat()
+        if signature is None:
+            self._signature = None
+            return None
+        data = self._read(self._place.tokens)
+        loaded = token_file.decode(data)
+        self._signature, self._digest, self._count = signature, backups.digest_of(data), len(loaded.tokens)
+        return loaded
+
+    def outside_age_s(self) -> float:
+        """Say how long ago the main file was changed, by the wall clock."""
+        try:
+            return time.time() - os.stat(self._place.tokens).st_mtime
+        except OSError:
+            return 0.0
+
+    def set_outside_aside(self, reason: str) -> list[str]:
+        """Put a main file that somebody else broke out of the way."""
+        restored = Restored()
+        self._set_aside(restored, f"tracked_tokens.json was changed by somebody and is damaged ({reason})")
+        self._signature = None
+        return restored.alarms + restored.notes
+
+    def note_removals(self, count: int) -> None:
+        """Remember that so many tokens were removed on purpose."""
+        self.removed += count
+        with contextlib.suppress(OSError):  # without the note a copy counts as shrunken, which loses nothing
+            write_atomic(self._removals_path(), str(self.removed).encode(), durable=False)
+
+    def _removals_path(self) -> str:
+        return os.path.join(self._place.inner, "removals")
+
+    def _noted_removals(self) -> int:
+        try:
+            with open(self._removals_path(), "rb") as file:
+                return max(0, int(file.read(20)))
+        except (OSError, ValueError):
+            return 0
+
+    def _stat(self) -> Signature | None:
+        try:
+            found = os.stat(self._place.tokens)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"cannot look at {self._place.tokens}: {error.strerror}") from error
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _read(self, path: str) -> bytes:
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror}") from error
+
+    def _write(self, data: bytes) -> None:
+        mode = 0o600
+        with contextlib.suppress(OSError):
+            mode = os.stat(self._place.tokens).st_mode & 0o777
+        try:
+            write_atomic(self._place.tokens, data, mode=mode, steps=self._steps)
+        except OSError as error:
+            raise StorageError(f"cannot save {self._place.tokens}: {error.strerror or error}") from error
+
+    def _back_up(self) -> None:
+        """Give the present main file, which we know to be good, a second name in the backup folder."""
+        if self._sequence is None:
+            found = backups.list_backups(self._place.backups)
+            self._sequence = max((b.sequence for b in found), default=0) + 1
+        newest = next((b for b in backups.list_backups(self._place.backups) if b.ours), None)
+        if newest is not None and newest.digest == self._digest:
+            return
+        name = backups.name_of(self._sequence, self._saved_at, self._count, self.removed, self._digest)
+        try:
+            os.makedirs(self._place.backups, mode=0o700, exist_ok=True)
+            self._steps.link(os.path.realpath(self._place.tokens), os.path.join(self._place.backups, name))
+        except OSError as error:
+            raise StorageError(f"cannot make a backup in {self._place.backups}: {error.strerror}") from error
+        self._sequence += 1
+
+    def _prune(self) -> None:
+        found = backups.list_backups(self._place.backups)
+        for name in backups.superfluous(found, self._max_backups):
+            with contextlib.suppress(OSError):  # one too many does no harm; the next save tries again
+                self._steps.remove(os.path.join(self._place.backups, name))
+
+    def _set_aside(self, restored: Restored, what: str) -> None:
+        target = self._free_name("damaged")
+        try:
+            os.replace(self._place.tokens, target)
+        except OSError as error:
+            raise StorageError(f"cannot set {self._place.tokens} aside: {error.strerror}") from error
+        restored.notes.append(f"{what}; it was set aside as {os.path.basename(target)}")
+
+    def _set_bad_tokens_aside(self, loaded: Loaded, restored: Restored) -> None:
+        target = self._free_name("set-aside")
+        names = ", ".join(f"{name[:44]} ({reason})" for name, reason in list(loaded.bad.items())[:5])
+        text = json.dumps(_json_safe(loaded.bad_values), indent=2)
+        try:
+            write_atomic(target, text.encode())
+        except OSError as error:
+            raise StorageError(f"cannot set bad tokens aside in {target}: {error.strerror}") from error
+        restored.alarms.append(
+            f"{len(loaded.bad)} entries of tracked_tokens.json are no tokens and were set aside "
+            f"in {os.path.basename(target)}: {names}"
+        )
+
+    def _free_name(self, word: str) -> str:
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        base = os.path.join(self._place.folder, f"tracked_tokens.{word}-{stamp}")
+        for number in range(1000):
+            path = f"{base}{f'-{number}' if number else ''}.json"
+            if not os.path.lexists(path):
+                return path
+        raise StorageError(f"{base}-*.json: a thousand of them in one second; something is very wrong")
+
+
+def _json_safe(value: Any) -> Any:
+    return json.loads(json.dumps(value), parse_constant=lambda _: None)
