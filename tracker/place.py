@@ -53,6 +53,11 @@ class Place:
         return os.path.join(self.inner, "budget.json")
 
     @property
+    def moved_chats(self) -> str:
+        """New numbers of Telegram groups that were upgraded."""
+        return os.path.join(self.inner, "telegram_chats.json")
+
+    @property
     def edits(self) -> str:
         """Folder of changes that other terminals asked the running tracker for."""
         return os.path.join(self.inner, "edits")

@@ -279,4 +279,9 @@ def _load(folder: str, given: Mapping[str, object], environ: Mapping[str, str]) 
         raise SettingError(
             f"{loaded.origins[there]}: {there} is set but {missing} is not; set both, or neither"
         )
+    if values["telegram-token"] is not None and values["notify-url"] is not None:
+        raise SettingError(
+            f"{loaded.origins['notify-url']}: notify-url and telegram-token are both set; "
+            "set one, for each alert goes one way (apprise can send to Telegram too, as tgram://)"
+        )
     return loaded

@@ -1,6 +1,7 @@
 """The loop: wait, step, perform. It knows ports only."""
 
 import uuid
+from dataclasses import replace
 from typing import assert_never
 
 from watchdog_cli.core.actions import (
@@ -69,18 +70,23 @@ class Runner:
         self._take(event)
 
     def _turn(self) -> None:
-        until = deadline(self.sup)
-        event = self._inbox.get(_earlier(until, self._countdown_at))
-        now = self._clock.monotonic()
+        self.sup = replace(self.sup, polling=not self._heartbeat.notices_work)
+        event = self._inbox.get(_earlier(deadline(self.sup), self._countdown_at))
         if event is not None:
             self._take(event)
-            return
+        now = self._clock.monotonic()
         if self._countdown_at is not None and now >= self._countdown_at:
             self._count_down(now)
-        if until is None or now < until:
-            return
-        # A deadline has come. Nobody is judged before one more look: at the end of the process first (a dead
-        # child is never frozen), then at the heartbeat file (a notice can be lost).
+        until = deadline(self.sup)  # anew: an endless stream of events must not put off a deadline
+        if until is not None and now >= until:
+            self._meet_deadline()
+
+    def _meet_deadline(self) -> None:
+        """Nobody is judged before one more look.
+
+        First at the end of the process (a dead child is never frozen), then at the heartbeat file (a notice can be
+        lost).
+        """
         self._child.look()
         self._inbox.poll()
         late = self._inbox.get(0.0)
@@ -177,4 +183,13 @@ def _essence(sup: Supervisor) -> tuple[object, ...]:
             what = (stage, status)
         case _:
             what = getattr(phase, "run", None)
-    return type(phase), what, sup.pause, sup.judged, sup.window.times, sup.restarts, sup.want_up
+    return (
+        type(phase),
+        what,
+        sup.pause,
+        sup.judged,
+        sup.ever_beat,
+        sup.window.times,
+        sup.restarts,
+        sup.want_up,
+    )

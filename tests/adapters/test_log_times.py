@@ -123,7 +123,7 @@ def shown_since(log: RotatingFile, path: str, when: float) -> tuple[bytes, bool,
     found = find_since(row, read_marks(path), when)
     text = b"".join(pieces_forward(row, found.place))
     close_row(row)
-    return text, found.nothing, found.known_at, found.by_lines
+    return text, found.nothing, found.known_at, found.exact
 
 
 def test_since_shows_all_that_was_printed_after_the_time(tmp_path: Path, steady: Hands) -> None:
@@ -133,10 +133,10 @@ def test_since_shows_all_that_was_printed_after_the_time(tmp_path: Path, steady:
         printing(log, marks, b"second %d\n" % number)
         steady.now += 1
     for back in (1, 59, 61, 299, 599):
-        text, nothing, known_at, by_lines = shown_since(log, path, BEGIN + 600 - back)
+        text, nothing, known_at, exact = shown_since(log, path, BEGIN + 600 - back)
         first = int(text.split()[1])
         assert not nothing
-        assert not by_lines
+        assert not exact
         assert 600 - back - 60 <= first <= 600 - back
         assert text.endswith(b"second 599\n")
         assert known_at is not None
@@ -179,6 +179,14 @@ def test_since_without_marks_begins_with_the_files_changed_since(tmp_path: Path)
     close_row(row)
 
 
+def test_since_a_time_before_the_log_began_is_exact(tmp_path: Path, steady: Hands) -> None:
+    """When the first file was begun after the time, all of it is younger."""
+    log, marks, path = marked(tmp_path)
+    printing(log, marks, b"x\n")
+    text, nothing, known_at, exact = shown_since(log, path, BEGIN - 5)
+    assert (text, nothing, known_at, exact) == (b"x\n", False, None, True)
+
+
 def test_since_is_exact_when_the_lines_say_their_times(tmp_path: Path, steady: Hands) -> None:
     """Times at the beginning of the lines are used, with the lines that belong to them."""
     log, marks, path = marked(tmp_path)
@@ -186,8 +194,8 @@ def test_since_is_exact_when_the_lines_say_their_times(tmp_path: Path, steady: H
         stamp = datetime.fromtimestamp(BEGIN + number, UTC).strftime("%Y-%m-%d %H:%M:%S")
         printing(log, marks, f"{stamp},123 INFO second {number}\n  its second line\n".encode())
         steady.now += 1
-    text, _, _, by_lines = shown_since(log, path, BEGIN + 200)
-    assert by_lines
+    text, _, _, exact = shown_since(log, path, BEGIN + 200)
+    assert exact
     assert text.splitlines()[0].endswith(b"second 200")
     text, nothing, _, _ = shown_since(log, path, BEGIN + 299.5)
     assert text == b""

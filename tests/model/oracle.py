@@ -59,7 +59,7 @@ class Oracle:
         self.total = 0
         self.judged = not policy.no_heartbeat and (policy.judge_silence or ever_beat)
         self.stop_asked = False
-        self.signals = 0
+        self.signalled_at: float | None = None
         self.paused = False
         self.paused_until: float | None = None
         self.incident = False
@@ -158,14 +158,16 @@ class Oracle:
 
     # --- what people ask -------------------------------------------------------------------------------------
 
-    def stop(self, *, signal: bool) -> None:
-        """The end is asked for."""
-        if self.exit_code is not None:
-            return
+    def stop(self, now: float, *, signal: bool) -> bool:
+        """The end is asked for; say whether by a second signal. Two in the same moment are one."""
         self.stop_asked = True
-        self.signals += signal
         if self.run is None:
             self.exit_code = 0
+        if not signal:
+            return False
+        if self.signalled_at is None:
+            self.signalled_at = now
+        return now - self.signalled_at >= 0.05
 
     def restart(self, now: float) -> None:
         """A new run is asked for."""

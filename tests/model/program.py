@@ -71,7 +71,7 @@ class Tree:
             if every is not None and program.first_beat_s is not None
         }
         self.turns = 0
-        self.is_odd = False  # gave a sign out of its rhythm, and may not come back to it in time
+        self.extra: set[Source] = set()  # sources that gave a sign out of their rhythm
 
     @property
     def is_empty(self) -> bool:
@@ -125,10 +125,9 @@ class Tree:
     def beat_now(self, source: Source, now: float) -> Beaten:
         """Give one more sign; its rhythm, if it has one, goes on from here."""
         every = self.program.beat_every_s.get(source)
-        if source in self.beats_at and every is not None:
-            self.beats_at[source] = min(self.beats_at[source], now + every)
-        else:
-            self.is_odd = True
+        if every is not None:
+            self.beats_at[source] = min(self.beats_at.get(source, inf), now + every)
+        self.extra.add(source)
         return Beaten(source, str(self.turns))
 
     def die(self, now: float, status: ExitStatus) -> None:

@@ -53,8 +53,8 @@ def _mostly(usual, *rare):
 
 POLICIES = st.builds(
     Policy,
-    heartbeat_timeout_s=st.sampled_from([SHORT, 4.0, LONG]),
-    start_grace_s=st.sampled_from([SHORT, 8.0, LONG]),
+    heartbeat_timeout_s=st.sampled_from([4.0, SHORT, LONG]),
+    start_grace_s=st.sampled_from([8.0, SHORT, LONG]),
     judge_silence=st.booleans(),
     no_heartbeat=_mostly(False, True),
     sources=st.sampled_from([frozenset({Source.FILE}), frozenset({Source.FILE, Source.OUTPUT})]),
@@ -79,7 +79,7 @@ def programs(draw, policy):
     """A program that fits the policy, or does not."""
     parts = st.sampled_from([1 / 2, 1 / 4, 1 / 8, None, 2.0])
     every = {source: draw(parts) for source in sorted(policy.sources)}
-    first = draw(st.sampled_from([1 / 8, 1 / 2, 2.0, None]))
+    first = draw(st.sampled_from([1 / 8, 1 / 2, 1 / 4, 2.0, None]))
     return Program(
         first_beat_s=None if first is None else first * policy.start_grace_s,
         beat_every_s={
@@ -139,13 +139,21 @@ class Supervision(RuleBasedStateMachine):
 
     # --- time --------------------------------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([0.125, 0.25, 1.0, 8.0, 130.0]))
+    @rule(seconds=st.sampled_from([0.0625, 0.25, 1.0, 8.0, 130.0]))
     @precondition(lambda self: not self.world.is_over)
     def wait(self, seconds):
         """Let time pass."""
         self.world.run_until(self.world.now + seconds)
 
-    @rule(times=st.integers(1, 6))
+    @rule(grace=st.booleans(), timeouts=st.sampled_from([0.25, 0.5, 1.0, 2.0]))
+    @precondition(lambda self: not self.world.is_over)
+    def live(self, grace, timeouts):
+        """Let a time pass that means something to this policy."""
+        policy = self.world.policy
+        seconds = policy.start_grace_s * grace + policy.heartbeat_timeout_s * timeouts
+        self.world.run_until(self.world.now + seconds)
+
+    @rule(times=st.integers(1, 12))
     @precondition(lambda self: not self.world.is_over)
     def jump_to_deadline(self, times):
         """Go on to the very instant of the next deadline, and again."""
@@ -260,12 +268,11 @@ class Supervision(RuleBasedStateMachine):
         if seldom and not self.world.oracle.stop_asked:
             return  # the end of most histories is no place to learn
         world = self.world
-        world.oracle.stop(signal=by is By.SIGNAL)
+        impatient = world.oracle.stop(world.now, signal=by is By.SIGNAL) or now
         world.feed(StopAsked(by, now=now))
         run = world.oracle.run
         if run is not None:
             promise(run.is_ending, "asked to stop, and nothing followed")
-            impatient = now or (by is By.SIGNAL and world.oracle.signals > 1)
             promise(not impatient or run.kill_at is not None, "a second signal did not shorten the stop")
             if impatient:
                 event("stop shortened")

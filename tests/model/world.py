@@ -5,6 +5,7 @@ at once, as a real shell would find it: ends first, then signs, then the deadlin
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil, inf
 
 from watchdog_cli.core import facts, machine, supervisor
@@ -92,6 +93,7 @@ class World:
                 self.note("a pause ended by itself")
             self.oracle.paused_until = None
             self.oracle.resume(self.now)
+        self.sup = replace(self.sup, polling=not self.notices)
         todo: list[Event] = [event]
         first: tuple[Action, ...] | None = None
         while todo:
@@ -236,17 +238,17 @@ class World:
 
     def _is_good(self) -> bool:
         tree = self._living()
-        slow = any(
-            every is None or every > self.policy.heartbeat_timeout_s / 2
-            for every in tree.program.beat_every_s.values()
-        )
-        if (
-            not tree.beats_at
-            or tree.is_odd
-            or slow
-            or (self.policy.progress_key is not None and not tree.program.moves)
-        ):
+        progress = self.policy.progress_key is not None
+        if not tree.beats_at or (progress and not tree.program.moves):
             return False
+        for source in tree.extra:  # its sign started a limit that it may not meet again
+            every = tree.program.beat_every_s.get(source)
+            if (
+                every is None
+                or every > self.policy.heartbeat_timeout_s / 2
+                or (progress and source is not Source.FILE)
+            ):
+                return False
         return all(every is not None and every <= limit / 2 for limit, every, _ in self._limits())
 
     def _count_freeze(self, run: RunOracle, for_s: float) -> None:

@@ -62,11 +62,13 @@ class HeartbeatFile:
         say: Callable[[Notice], None],
         timeout_s: float,
         timeout_is_chosen: bool,
+        ensure_notices: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Nothing is read yet.
 
         Args:
             timeout_s: how long silence is borne; compared with the interval that the program declares.
+            ensure_notices: begins, or begins again, to be told of changes; returns why that is not possible.
             timeout_is_chosen: somebody set it; our own default is known to be short for a beat each minute.
             belongs: whether a pid is of the child's tree.
             say: told of oddities, each once for a run.
@@ -79,6 +81,8 @@ class HeartbeatFile:
         self._say = say
         self._timeout_s = timeout_s
         self._beats_wanted = BEATS_WANTED if timeout_is_chosen else BEATS_BY_DEFAULT
+        self._ensure_notices = ensure_notices
+        self.notices_work = True
         self._run_id = ""
         self._seen: Signature | None = None
         self._said: set[str] = set()
@@ -91,13 +95,15 @@ class HeartbeatFile:
     def begin_run(self, run_id: str) -> None:
         """From now on only changes count; what lies there was left by an earlier run."""
         self._run_id = run_id
-        self._seen = self._signature()
         self._said.clear()
+        self._get_notices()
+        self._seen = self._signature()
         self.fields = {}
         self.foreign_pid = self._known_pid = None
 
     def look(self) -> Beat | None:
         """A beat, if the file has changed since the last look."""
+        self._get_notices()
         signature = self._signature()
         if signature is None or signature == self._seen:
             return None
@@ -109,6 +115,15 @@ class HeartbeatFile:
             return None
         self._seen = signature
         return self._accept(fields)
+
+    def _get_notices(self) -> None:
+        trouble = self._ensure_notices()
+        self.notices_work = trouble is None
+        if trouble is not None:
+            self._say_once(
+                "notices",
+                f"no notices of file changes here ({trouble}); looking at {self.path} now and then instead",
+            )
 
     def _accept(self, fields: Mapping[str, object]) -> Beat | None:
         run_id = fields.get("runId")

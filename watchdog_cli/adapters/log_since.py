@@ -28,13 +28,13 @@ class Since:
         place: all that was printed at or after the time lies behind it.
         known_at: the newest time on record before it (unix seconds): some of what follows may be as old as that.
             None if no time is on record.
-        by_lines: True if the lines themselves say their times, so that the place is exact.
+        exact: True if nothing older than the time follows: the lines say their times, or the log began later.
         nothing: True if nothing was printed since.
     """
 
     place: Place
     known_at: float | None = None
-    by_lines: bool = False
+    exact: bool = False
     nothing: bool = False
 
 
@@ -46,6 +46,7 @@ def find_since(row: list[LogFile], marks: Iterator[Mark], when: float) -> Since:
     oldest = max(index for index, log in enumerate(row) if index == 0 or log.changed_at >= when)
     start: Place = (oldest, 0)
     known_at: float | None = None
+    began_later = False
     newest_ids: dict[str, str] = {}
     until = datetime.now(UTC).timestamp()
     for mark in marks:
@@ -53,6 +54,7 @@ def find_since(row: list[LogFile], marks: Iterator[Mark], when: float) -> Since:
         current = newest_ids.setdefault(inode, birth) == birth
         if mark.at > when:
             until = mark.at
+            began_later = began_later or (current and mark.offset == 0 and inode == row[oldest].inode)
             continue
         known_at = mark.at
         for index, log in enumerate(row[: oldest + 1]):
@@ -61,8 +63,10 @@ def find_since(row: list[LogFile], marks: Iterator[Mark], when: float) -> Since:
         break
     own = _by_lines(row, start, when, (known_at or 0.0, until))
     if own is not None:
-        return Since(own, known_at, by_lines=True)
-    return Since(start, known_at, nothing=start == (0, row[0].size))
+        return Since(own, known_at, exact=True)
+    if start == (0, row[0].size):
+        return Since(start, known_at, nothing=True)
+    return Since(start, known_at, exact=began_later and known_at is None)
 
 
 def find_by_stamps(row: list[LogFile], when: float) -> Place:

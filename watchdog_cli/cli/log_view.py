@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from watchdog_cli.adapters import log_reader
+from watchdog_cli.adapters.log_gap import reason_of
 from watchdog_cli.adapters.log_output import LineCutter, LogOutput, RunRules, clock_of
 from watchdog_cli.adapters.log_reader import Line, LogFile, Place
 from watchdog_cli.core.errors import NotRunningError, StorageError
@@ -59,6 +60,14 @@ class LogView:
             StorageError: the log cannot be read.
             BrokenPipeError: nobody reads any more.
         """
+        try:
+            self._show()
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # reading is translated where it happens, so this is the way out
+            raise StorageError(f"cannot write the output: {reason_of(error)}") from error
+
+    def _show(self) -> None:
         row = self._open()
         if row:
             self._show_row(row)
@@ -78,8 +87,7 @@ class LogView:
         try:
             return log_reader.open_row(self._path)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            raise StorageError(f"cannot read {self._shown_path}: {why}") from error
+            raise StorageError(f"cannot read {self._shown_path}: {reason_of(error)}") from error
 
     def _make_finder(self) -> "RunFinder":
         from watchdog_cli.adapters.log_runs import RunFinder
@@ -154,9 +162,9 @@ class LogView:
         found = find_since(row, read_marks(self._marks_path()), when)
         if found.nothing:
             _say(f"nothing was printed since {clock_of(when)}")
-        elif found.known_at is None and not found.by_lines:
+        elif found.known_at is None and not found.exact:
             _say(f"when these lines were printed is not on record; some may be older than {clock_of(when)}")
-        elif not found.by_lines:
+        elif not found.exact:
             _say(
                 f"the nearest time on record is {clock_of(found.known_at or 0.0)}: what was printed after that follows"
             )
@@ -233,6 +241,8 @@ class LogView:
 
 
 def _output() -> LogOutput:
+    if sys.stdout is None:  # closed from the start
+        raise BrokenPipeError
     screen = sys.stdout.isatty()
     colours = not os.environ.get("NO_COLOR")
     return LogOutput(

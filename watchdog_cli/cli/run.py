@@ -66,7 +66,8 @@ def _greeting(settings: "Settings", argv: tuple[str, ...]) -> list[str]:
     else:
         cap = "any number of times"
         if policy.max_restarts is not None:
-            cap = f"at most {policy.max_restarts} times in {format_duration(policy.restart_window_s)}"
+            times = "once" if policy.max_restarts == 1 else f"{policy.max_restarts} times"
+            cap = f"at most {times} in {format_duration(policy.restart_window_s)}"
         again = f"If it ends or freezes it is started again after {format_duration(policy.restart_delay_s)}, {cap}."
     if policy.no_heartbeat:
         sign = "Only its process is watched; a freeze is not noticed."

@@ -11,12 +11,17 @@ from watchdog_cli.core.phases import Backoff, GivenUp, Paused, Running, Spawning
 from watchdog_cli.core.record import Cause, Ending
 from watchdog_cli.core.supervisor import Pause, Supervisor
 
+# Some senders signal the process and then its group: that is one signal, not an impatient person.
+ONE_SIGNAL_S = 0.05
+
 
 def stop(sup: Supervisor, event: StopAsked, now: float) -> Step:
     """End the child, then the supervisor. A second signal, or ``now``, means without waiting any longer."""
     by_signal = event.by is By.SIGNAL
-    at_once = event.now or (by_signal and sup.signalled)
-    sup = replace(sup, want_up=False, signalled=sup.signalled or by_signal)
+    again = by_signal and sup.signalled_at is not None and now - sup.signalled_at >= ONE_SIGNAL_S
+    at_once = event.now or again
+    first = now if by_signal and sup.signalled_at is None else sup.signalled_at
+    sup = replace(sup, want_up=False, signalled_at=first)
     if isinstance(sup.phase, Stopping) and sup.phase.ending.cause is Cause.ASKED_RESTART:
         # No restart will follow, so the record shall not speak of one.
         ending = replace(sup.phase.ending, cause=Cause.ASKED_STOP)

@@ -271,7 +271,8 @@ class GaveUp(Fact):
             else f"trying again in {format_duration(self.retry_s)}"
         )
         return (
-            f"GAVE UP: {self.restarts} restarts within {format_duration(self.window_s)} did not help; "
+            f"GAVE UP: {self.restarts} {'restart' if self.restarts == 1 else 'restarts'} "
+            f"within {format_duration(self.window_s)} did not help; "
             f"last: {self.reason}; {then}"
         )
 

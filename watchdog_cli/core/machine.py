@@ -79,9 +79,6 @@ from watchdog_cli.core.phases import (
 from watchdog_cli.core.record import Cause, Ending, Run
 from watchdog_cli.core.supervisor import Supervisor, is_watched, memory_deadline, watches_silence
 
-ONE_SIGNAL_S = (
-    0.05  # some senders signal the process and then its group: that is one signal, not an impatient person
-)
 MEMORY_WITH_BEAT_S = 1.0  # with a beat we are awake anyway
 
 

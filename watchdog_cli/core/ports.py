@@ -60,6 +60,10 @@ class Child(Protocol):
 class Heartbeat(Protocol):
     """The file, as the present run changes it."""
 
+    @property
+    def notices_work(self) -> bool:
+        """Whether we are told of changes; else somebody must look now and then."""
+
     def lies_there(self) -> bool:
         """Whether the file exists."""
 

@@ -34,8 +34,9 @@ class Supervisor:
 
     Args:
         want_up: nobody has asked for the end.
-        signalled: a signal has asked for the end; one more is impatience.
+        signalled_at: when a signal first asked for the end; one more is impatience.
         judged: silence is a hang.
+        ever_beat: a beat was seen under this name, by this supervisor or an earlier one.
         settled: a run of this supervisor has lived, so a failing spawn is no typo of the command.
         number: of the newest run under this name.
         restarts: unasked restarts in total; for reports only.
@@ -43,16 +44,17 @@ class Supervisor:
         unheard_said: that there is no heartbeat was said; once is enough.
         memory_at: when memory was last looked at.
         over_memory: the last look found too much.
-        stop_asked_at: when the first stop was asked for.
+        polling: no notices of file changes can be had, so somebody must look now and then.
     """
 
     policy: Policy
     window: Window
     phase: Phase
     want_up: bool = True
-    signalled: bool = False
+    signalled_at: float | None = None
     pause: Pause | None = None
     judged: bool = False
+    ever_beat: bool = False
     settled: bool = False
     number: int = 0
     restarts: int = 0
@@ -60,7 +62,7 @@ class Supervisor:
     unheard_said: bool = False
     memory_at: float | None = None
     over_memory: bool = False
-    stop_asked_at: float | None = None
+    polling: bool = False
 
 
 def new(
@@ -82,6 +84,7 @@ def new(
         window=Window(policy.max_restarts, policy.restart_window_s, window),
         phase=Spawning(number + 1, asked=False),
         judged=not policy.no_heartbeat and (policy.judge_silence or ever_beat),
+        ever_beat=ever_beat,
         number=number,
         restarts=restarts,
     )
@@ -98,8 +101,8 @@ def watches_silence(sup: Supervisor) -> bool:
 
 
 def is_watched(sup: Supervisor) -> bool:
-    """Whether the present run has a time to be awake for: its grace, or silence that is a hang."""
-    return watches_silence(sup) and (sup.judged or isinstance(sup.phase, Starting))
+    """Whether the present run has a time to be awake for: its grace, silence that is a hang, or a look."""
+    return watches_silence(sup) and (sup.judged or sup.polling or isinstance(sup.phase, Starting))
 
 
 def deadline(sup: Supervisor) -> float | None:
@@ -115,7 +118,10 @@ def _phase_deadline(sup: Supervisor) -> float | None:
         case Starting(life=life) if sup.pause is None and sup.policy.no_heartbeat:
             return liveness.grace_deadline(life, sup.policy)
         case Starting(life=life) | Running(life=life) if is_watched(sup):
-            return min(_hang_deadline(sup, life), life.awake_at + liveness.slice_s(life, sup.policy))
+            look_at = life.awake_at + liveness.slice_s(life, sup.policy)
+            if not sup.judged and isinstance(sup.phase, Running):  # only polling: no limit leads to anything
+                return look_at
+            return min(_hang_deadline(sup, life), look_at)
         case Stopping(next_at=next_at):
             return next_at
         case Backoff(until=until):

@@ -170,7 +170,7 @@ class Hub:
             number=sup.number,
             restarts=sup.restarts,
             window=sup.window.times,
-            ever_beat=sup.judged and not sup.policy.judge_silence,
+            ever_beat=sup.ever_beat,
             paused=sup.pause is not None,
             pause_until=sup.pause.until if sup.pause is not None else None,
             next_start=next_start,

@@ -132,17 +132,19 @@ class _Session:
         stack.callback(self._pump.stop, LAST_WORDS_S)
         self._notify = self._open_notify(stack)
         self._child = ChildTree(self._inbox, self._launch(), is_init=os.getpid() == 1)
+        beat_path = os.path.join(settings.folder, settings.heartbeat)
+        notice = InotifyNotice(self._inbox, beat_path, self._on_file_change)
+        stack.callback(notice.close)
+        watched = Source.FILE in settings.policy.sources and not settings.policy.no_heartbeat
         self._heartbeat = HeartbeatFile(
-            os.path.join(settings.folder, settings.heartbeat),
+            beat_path,
             progress_key=settings.policy.progress_key,
             belongs=self._child.is_member,
             say=self._tell,
             timeout_s=settings.policy.heartbeat_timeout_s,
             timeout_is_chosen="heartbeat-timeout" in settings.explicit,
+            ensure_notices=notice.ensure if watched else lambda: None,
         )
-        self._notice = InotifyNotice(self._inbox, self._heartbeat.path, self._on_file_change)
-        stack.callback(self._notice.close)
-        self._said_notices = False
         self._open_control(stack)
         self.hub = Hub(
             base=self._base_snapshot(legacy),
@@ -295,7 +297,6 @@ class _Session:
         expected = self._heartbeat.lies_there()
         self._heartbeat.begin_run(survivor.run_id)
         run = self._child.adopt(survivor)
-        self._notice.ensure()
         events: list[Event] = [Adopted(run, silence_judged=expected)]
         if order.only_stop:
             events.append(StopAsked(By.COMMAND, now=order.now))
@@ -362,15 +363,6 @@ class _Session:
         self._pump.drain(DRAIN_S)
         if self._notify is not None:
             self._notify.begin_run()
-        trouble = self._notice.ensure()
-        if trouble and not self._said_notices:
-            self._said_notices = True
-            self._tell(
-                Notice(
-                    "file-notices",
-                    f"no notices of file changes here ({trouble}); looking at the heartbeat now and then",
-                )
-            )
         return self._pump.child_fd()
 
     def _start_ticks(self) -> int | None:
