@@ -6,12 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from waiting import wait_until
-
 from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.child import ChildTree, Launch
 from watchdog_cli.adapters.inbox import Inbox
@@ -50,7 +49,7 @@ class Nest:
         self.folder = folder
         self.is_init = is_init
         self.inbox = Inbox()
-        self.argv: Sequence[str] = ()
+        self.argv: list[str] = []
         self.extra: dict[str, str] = {}
         self.cwd = str(folder)
         self.output_path = folder / "output"
@@ -59,12 +58,7 @@ class Nest:
 
     def new_tree(self) -> ChildTree:
         """Another tree in the same nest, as a fresh watchdog would make it."""
-        nest = self
-
-        class Now(Launch):
-            """What is asked for at the moment of the spawn."""
-
-        launch = Now(argv=_Late(lambda: nest.argv), folder=self.cwd, extra=self.extra, output=self._output)
+        launch = Launch(argv=self.argv, folder=self.cwd, extra=self.extra, output=self._output)
         return ChildTree(self.inbox, launch, is_init=self.is_init)
 
     def _output(self) -> int:
@@ -72,7 +66,7 @@ class Nest:
 
     def spawn(self, argv: Sequence[str], run_id: str = "run-1", number: int = 1) -> int:
         """Start a tree; return the pid of its leader."""
-        self.argv = argv
+        self.argv[:] = argv
         return self.tree.spawn(number, run_id).pid
 
     def await_event(self, kind: type[E], limit_s: float = 20.0) -> E:
@@ -86,7 +80,9 @@ class Nest:
             self.events.append(event)
             if isinstance(event, kind):
                 return event
-        raise AssertionError(f"no {kind.__name__} in {limit_s} s; seen: {self.events}; {self.tree.survivors()}")
+        raise AssertionError(
+            f"no {kind.__name__} in {limit_s} s; seen: {self.events}; {self.tree.survivors()}"
+        )
 
     def turn(self, for_s: float = 0.1) -> None:
         """Let the loop run for a while."""
@@ -109,19 +105,6 @@ class Nest:
         self.tree.look()
         self.turn(0.02)
         return self.tree.identity is None
-
-
-class _Late(Sequence[str]):
-    """A command that is looked up when it is used."""
-
-    def __init__(self, now: Callable[[], Sequence[str]]) -> None:
-        self._now = now
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        return self._now()[index]
-
-    def __len__(self) -> int:
-        return len(self._now())
 
 
 class Strangers:

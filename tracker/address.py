@@ -1,5 +1,7 @@
 """Solana mint addresses: base58 text of exactly 32 bytes."""
 
+import functools
+
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUE = {letter: value for value, letter in enumerate(_ALPHABET)}
 _SHORTEST, _LONGEST = 32, 44  # characters that 32 bytes can take
@@ -29,6 +31,7 @@ def is_invented(address: str) -> bool:
     return address.startswith("DEMo") and address.endswith("1" * 24)
 
 
+@functools.lru_cache(1 << 17)
 def is_address(text: str) -> bool:
     """Say if ``text`` can be a mint address."""
     return fault(text) is None

@@ -3,8 +3,10 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
+from tracker.address import is_address, is_invented
 from tracker.faults import Faults
 from tracker.heartbeat import Heartbeat
 from tracker.inbox import Event, Fetched, Inbox, Learned, Noted, Saved, StopAsked
@@ -43,11 +45,14 @@ class Alerts(Protocol):
 class Changes(Protocol):
     """What other terminals and hands changed."""
 
-    def take(self, tokens: dict[str, Token]) -> bool:
+    def take(self, tokens: dict[str, Token], *, final: bool = False) -> bool:
         """Work changes into the tokens; True when there were some, so that a save is due."""
 
-    def saved(self) -> None:
-        """Say that what was taken is saved now."""
+    def handed(self) -> None:
+        """Say that the present list was handed to a save."""
+
+    def saved(self, *, well: bool) -> None:
+        """Say how that save ended."""
 
 
 class Loop:
@@ -182,8 +187,6 @@ class Loop:
 
     def polled(self, token: Token) -> bool:
         """Say if prices are asked for a token."""
-        from tracker.address import is_address
-
         return not token.flag(STOPPED) and self._market.polls(token) and is_address(token.address)
 
     def _apply(self, batch: list[str], answer: Answer) -> None:
@@ -196,10 +199,12 @@ class Loop:
             if offers or answer.complete:
                 self._answered[address] = moment.now
                 (self._unknown.discard if offers else self._unknown.add)(address)
-            told = self._alerts.told(address)
+            # A simulated rise of a real token must not count as told when the real one comes.
+            key = address if answer.source != "demo" or is_invented(address) else f"demo:{address}"
+            told = self._alerts.told(key)
             changed, rise = take_price(token, offers, moment, self._rules, told)
             # Without a note of it nothing is told, and the rise comes again with the next price.
-            if rise is not None and self._alerts.rise(rise):
+            if rise is not None and self._alerts.rise(replace(rise, address=key)):
                 if rise.level >= TOLD_BY_FLAG:
                     changed = changed.with_fields(**{REACHED_50: True})
                 self._save_asked = True
@@ -253,13 +258,19 @@ class Loop:
         if not self._save_asked and self._same(self._dirty):
             return
         self._save_asked = False
-        self._saving = dict(self.tokens)
+        self._hand_over()
         self._saver.start(self._saving)
+
+    def _hand_over(self) -> None:
+        self._saving = dict(self.tokens)
+        self._changes.handed()
 
     def _same(self, saved: Mapping[str, Token]) -> bool:
         return saved.keys() == self.tokens.keys() and all(saved[a] is t for a, t in self.tokens.items())
 
     def _on_saved(self, event: Saved) -> None:
+        self._saver.collected()
+        self._changes.saved(well=event.failure is None and not event.outside)
         if event.outside:
             if self._changes.take(self.tokens):
                 self._save_asked = True
@@ -277,7 +288,6 @@ class Loop:
         self._save_failure = event.complaints[0] if event.complaints else ""
         self._last_save = utc_text()
         self._dirty = self._saving
-        self._changes.saved()
 
     # --- the beat ---
 
@@ -340,11 +350,11 @@ class Loop:
         while (event := self._inbox.get(0.0)) is not None:
             self.handle(event)
         for _ in range(3):  # a hand may be changing the file at this very moment
-            if self._changes.take(self.tokens):
+            if self._changes.take(self.tokens, final=True):
                 self._save_asked = True
             if self._saver.busy or (self._same(self._dirty) and not self._save_asked):
                 break
-            self._saving = dict(self.tokens)
+            self._hand_over()
             saved = self._saver.save_now(self._saving)
             self._on_saved(saved)
             if not saved.outside:

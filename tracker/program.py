@@ -5,11 +5,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from tracker import edits
+from tracker.alerts import AlertDesk
+from tracker.changes import ChangeDesk
 from tracker.faults import Faults
 from tracker.heartbeat import Heartbeat
 from tracker.inbox import Event, Inbox
+from tracker.ledger import Ledger
 from tracker.lock import FolderLock
 from tracker.loop import Loop
 from tracker.market import Market
@@ -17,7 +20,9 @@ from tracker.model import LAST, RUGCHECK, SOURCE, Token, new_token
 from tracker.place import Place
 from tracker.saver import Saver
 from tracker.say import say
+from tracker.senders import make_sender
 from tracker.settings import Settings, load_settings
+from tracker.sources.budget import Budget
 from tracker.store import Store
 from tracker.when import utc_text
 
@@ -39,13 +44,25 @@ def run_tracker(place: Place, given: Mapping[str, object], faults: Faults, seed:
 
 
 def _run(place: Place, settings: Settings, faults: Faults, seed: int, inbox: Inbox) -> None:
+    edits.sweep(place)
+    budget = Budget(place.budget)
+    sender = make_sender(settings, place, say)
     store = Store(place, settings.max_backups)
     restored = store.load()
     for line in (*restored.notes, *restored.alarms):
         say(line)
     tokens = restored.tokens
-    live = _Live(settings, place, inbox) if settings.source == "live" else None
+    live = _Live(settings, budget, inbox) if settings.source == "live" else None
     market = live.market if live else _demo_market(tokens, faults, seed)
+    ledger = Ledger(place.ledger, place.sent)
+    account = f"alerts by {sender.name}"
+    alerts = AlertDesk(
+        ledger, sender, say, lambda: budget.paused_s(account), lambda seconds: budget.pause(account, seconds)
+    )
+    for line in restored.alarms:
+        alerts.notice(line)
+    saver = Saver(store, inbox)
+    changes = ChangeDesk(place, store, say, lambda: saver.busy, alerts.resend)
     heartbeat = Heartbeat(
         os.environ.get("WATCHDOG_HEARTBEAT") or place.heartbeat,
         os.environ.get("WATCHDOG_RUN_ID"),
@@ -56,11 +73,11 @@ def _run(place: Place, settings: Settings, faults: Faults, seed: int, inbox: Inb
         settings,
         tokens=tokens,
         market=market,
-        saver=Saver(store, inbox),
+        saver=saver,
         heartbeat=heartbeat,
         inbox=inbox,
-        alerts=_NoAlerts(),
-        changes=_NoChanges(),
+        alerts=alerts,
+        changes=changes,
         faults=faults,
         watch_new=live.watch_new if live else lambda _: None,
         save_at_once=restored.first_start or bool(restored.alarms),
@@ -96,8 +113,7 @@ def _demo_market(tokens: dict[str, Token], faults: Faults, seed: int) -> Market:
 class _Live:
     """The live market with what belongs to it; the loop is known only later."""
 
-    def __init__(self, settings: Settings, place: Place, inbox: Inbox) -> None:
-        from tracker.sources.budget import Budget
+    def __init__(self, settings: Settings, budget: Budget, inbox: Inbox) -> None:
         from tracker.sources.coingecko import CoinGecko
         from tracker.sources.dexscreener import DexScreener
         from tracker.sources.geckoterminal import GeckoTerminal
@@ -107,7 +123,6 @@ class _Live:
 
         self.loop: Loop | None = None
         connect_s = min(5.0, settings.request_timeout)
-        budget = Budget(place.budget)
         self.market = LiveMarket(
             (
                 DexScreener(settings.dexscreener_url, connect_s),
@@ -150,29 +165,3 @@ def _offer_dump() -> str | None:
     except (OSError, ValueError, RuntimeError, AttributeError):  # no stderr to print to
         return None
     return DUMP_SIGNAL
-
-
-class _NoAlerts:
-    def told(self, _address: str) -> float:
-        return 0.0
-
-    def rise(self, rise: Any) -> bool:
-        say(f"RISE {rise}")
-        return True
-
-    def trouble(self) -> str:
-        return ""
-
-    def facts(self) -> Mapping[str, Any]:
-        return {}
-
-    def close(self, limit_s: float) -> None:
-        pass
-
-
-class _NoChanges:
-    def take(self, _tokens: dict[str, Token]) -> bool:
-        return False
-
-    def saved(self) -> None:
-        pass

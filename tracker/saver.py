@@ -20,15 +20,12 @@ class Saver:
         self._store = store
         self._inbox = inbox
         self._thread: threading.Thread | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Say if a save is under way."""
-        return self._thread is not None and self._thread.is_alive()
+        self.busy = False  # until the loop has taken notice of the end
 
     def start(self, tokens: Mapping[str, Token]) -> None:
         """Begin a save; its end arrives in the inbox as ``Saved``."""
         assert not self.busy
+        self.busy = True
         # A daemon: a disk that hangs for ever must not keep a process alive that was told to end.
         self._thread = threading.Thread(target=self._work, args=(tokens,), name="saver", daemon=True)
         self._thread.start()
@@ -37,7 +34,11 @@ class Saver:
         """Wait for a save under way; False when it is still going on after ``limit_s``."""
         if self._thread is not None:
             self._thread.join(limit_s)
-        return not self.busy
+        return self._thread is None or not self._thread.is_alive()
+
+    def collected(self) -> None:
+        """Say that the loop knows of the end."""
+        self.busy = False
 
     def _work(self, tokens: Mapping[str, Token]) -> None:
         self._inbox.put(self.save_now(tokens))

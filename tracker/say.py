@@ -2,7 +2,10 @@
 
 import contextlib
 import sys
+import threading
 import time
+
+_one_at_a_time = threading.Lock()
 
 
 def clean(text: str) -> str:
@@ -12,8 +15,10 @@ def clean(text: str) -> str:
 
 def say(text: str) -> None:
     """Print one line with the time; a closed or full output is no reason to stop."""
-    with contextlib.suppress(OSError, ValueError):
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {clean(text)}", flush=True)
+    line = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {clean(text)}\n"
+    with contextlib.suppress(OSError, ValueError), _one_at_a_time:
+        sys.stdout.write(line)
+        sys.stdout.flush()
 
 
 def make_output_safe() -> None:

@@ -36,8 +36,9 @@ def _telegram(token: str, chat: str, settings: Settings, place: Place) -> Sender
         with contextlib.suppress(OSError):  # then it is found out again at the next start
             write_atomic(place.moved_chats, json.dumps({chat: new}).encode())
 
-    present = chat
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    try:
         with open(place.moved_chats, "rb") as file:
             present = str(json.loads(file.read(10_000))[chat])
+    except (OSError, ValueError, KeyError, TypeError):
+        present = chat
     return Telegram(token, present, settings.telegram_url, moved=moved)

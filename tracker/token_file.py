@@ -155,6 +155,11 @@ def _with_history(token: Token, usable: list[dict[str, Any]], points: list[Any],
     return replace(token, history=history, points=len(usable), last_point=last)
 
 
+def with_history(token: Token, points: list[Any]) -> Token:
+    """Put points into a token that comes from elsewhere than a file's text."""
+    return _with_history(token, [p for p in points if isinstance(p, dict) and p], points, "")
+
+
 def _encode_point(point: Mapping[str, Any]) -> bytes:
     price, change, at = point.get("price"), point.get("changePercent"), point.get("timestamp")
     plain = as_number(price) is not None and as_number(change) is not None and isinstance(at, str)

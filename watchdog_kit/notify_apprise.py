@@ -1,5 +1,6 @@
 """Sends messages to any of the services that apprise knows; it is an extra, loaded only when used."""
 
+import importlib
 import logging
 
 from watchdog_kit.notify import Message, Outcome, Result, cut_middle
@@ -28,7 +29,7 @@ class AppriseSender:
 
     def __init__(self, url: str) -> None:
         try:
-            import apprise
+            apprise = importlib.import_module("apprise")
         except ImportError as error:
             raise MissingExtraError(
                 "notify-url needs the extra 'notify': pip install 'tracker-watchdog[notify]'"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from waiting import stays_true, wait_until
 
+from waiting import stays_true, wait_until
 from watchdog_cli.adapters.log_marks import read_marks
 from watchdog_cli.adapters.log_pump import LogPump
 from watchdog_cli.adapters.rotating_file import RotatingFile

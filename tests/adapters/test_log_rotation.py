@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from waiting import stays_true, wait_until
 
+from waiting import stays_true, wait_until
 from watchdog_cli.adapters import log_gap
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.core.errors import ExitCode, StorageError

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
+from waiting import wait_until
 from watchdog_cli.adapters.terminal import HELD, HELD_OWN, Terminal
 
 

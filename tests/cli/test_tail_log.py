@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
+from waiting import wait_until
 from watchdog_cli.adapters.log_marks import inode_of
 from watchdog_cli.adapters.rotating_file import RotatingFile
 

@@ -4,8 +4,8 @@ import json
 from dataclasses import fields
 
 import pytest
-from settings_page import PAGE, renewed, table_text
 
+from settings_page import PAGE, renewed, table_text
 from watchdog_cli.core.names import parse_name
 from watchdog_cli.core.options import ENV_PREFIX, GROUPS, OPTIONS, build, foreign_variables
 from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source

@@ -10,8 +10,8 @@ import sys
 import threading
 
 import pytest
-from waiting import wait_until
 
+from waiting import wait_until
 from watchdog_kit.atomic_file import Steps, is_temp, sweep_temps, write_atomic
 
 WRITER = """

@@ -3,6 +3,10 @@
 from hypothesis import HealthCheck, Phase, event, settings, target
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from model.oracle import promise
+from model.program import Program
+from model.world import World
 from watchdog_cli.core.events import (
     Adopted,
     Beat,
@@ -26,10 +30,6 @@ from watchdog_cli.core.phases import Backoff, GivenUp, Paused
 from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
 from watchdog_cli.core.record import ExitStatus, Run
 from watchdog_cli.core.supervisor import deadline
-
-from model.oracle import promise
-from model.program import Program
-from model.world import World
 
 # Every number is a multiple of a power of two, so that instants are exact and "exactly at the limit" can be reached.
 SHORT, LONG = 1.0, 120.0

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, inf
 
+from model.oracle import BrokenPromiseError, Oracle, RunOracle, promise
+from model.program import Beaten, Dumped, Happening, LeaderEnded, Program, Tree, TreeEnded
 from watchdog_cli.core import facts, machine, supervisor
 from watchdog_cli.core.actions import (
     Action,
@@ -35,9 +37,6 @@ from watchdog_cli.core.events import (
 from watchdog_cli.core.phases import Stopped, Stopping, Up
 from watchdog_cli.core.policy import AliveWhen, Policy, Source
 from watchdog_cli.core.record import Run
-
-from model.oracle import BrokenPromiseError, Oracle, RunOracle, promise
-from model.program import Beaten, Dumped, Happening, LeaderEnded, Program, Tree, TreeEnded
 
 TICKS_AT_ONE_INSTANT = 6  # a pause that ends, a stage, a start, its deadline; more is a busy loop
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from tracker.errors import StorageError
 from tracker.ledger import DUE, SENDING, SENT, UNCERTAIN, Ledger, LedgerFile
+from waiting import wait_until
 
 MINT = "So11111111111111111111111111111111111111112"
 OTHER = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"

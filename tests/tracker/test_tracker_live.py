@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from price_server import PriceServer, body, hang, html, pool, status
-from waiting import stays_true, wait_until
 
+from price_server import PriceServer, body, hang, html, pool, status
 from tracker.inbox import Inbox, Noted, StopAsked
 from tracker.market import NoPricesError, NotNowError
 from tracker.sources.budget import Budget
@@ -17,6 +16,7 @@ from tracker.sources.coingecko import CoinGecko
 from tracker.sources.dexscreener import DexScreener
 from tracker.sources.geckoterminal import GeckoTerminal
 from tracker.sources.live import LiveMarket
+from waiting import stays_true, wait_until
 
 Start = Callable[..., Any]
 MINT = "So11111111111111111111111111111111111111112"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from price_server import (
     Answer,
     PriceServer,
@@ -26,7 +27,6 @@ from price_server import (
     redirect_loop,
     status,
 )
-
 from tracker.sources import SourceError
 from tracker.sources.coingecko import CoinGecko
 from tracker.sources.coingecko import parse as parse_coingecko

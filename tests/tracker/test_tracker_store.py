@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from tracker import backups
 from tracker.errors import StorageError, UnrecoverableError
 from tracker.model import Token, new_token
 from tracker.place import Place
 from tracker.store import LinkSteps, OutsideChangeError, Store
+from waiting import wait_until
 
 MINT = "So11111111111111111111111111111111111111112"
 OTHER = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"

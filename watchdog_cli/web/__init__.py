@@ -1,0 +1,1 @@
+"""The page: its own process, an extra; reads what every other command reads."""
