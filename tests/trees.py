@@ -54,6 +54,9 @@ class Nest:
         self.cwd = str(folder)
         self.output_path = folder / "output"
         self.events: list[Event] = []
+        self.run_id = (
+            f"run-{os.urandom(6).hex()}"  # no leftover of another test may pass for one of this tree
+        )
         self.tree = self.new_tree()
 
     def new_tree(self) -> ChildTree:
@@ -64,10 +67,11 @@ class Nest:
     def _output(self) -> int:
         return os.open(self.output_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def spawn(self, argv: Sequence[str], run_id: str = "run-1", number: int = 1) -> int:
+    def spawn(self, argv: Sequence[str], run_id: str | None = None, number: int = 1) -> int:
         """Start a tree; return the pid of its leader."""
+        self.run_id = run_id or self.run_id
         self.argv[:] = argv
-        return self.tree.spawn(number, run_id).pid
+        return self.tree.spawn(number, self.run_id).pid
 
     def await_event(self, kind: type[E], limit_s: float = 20.0) -> E:
         """The next event of this kind, with the loop of a watchdog around it; others are kept aside."""

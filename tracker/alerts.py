@@ -26,6 +26,7 @@ class AlertDesk:
         say: prints a line; called from any thread.
         paused_s: for how long the service asked to be left alone.
         pause: notes such a wish, over restarts.
+        send: False begins no thread; the caller sends.
     """
 
     def __init__(
@@ -35,12 +36,15 @@ class AlertDesk:
         say: Callable[[str], None],
         paused_s: Callable[[], float] = lambda: 0.0,
         pause: Callable[[float], None] = lambda _: None,
+        *,
+        send: bool = True,
     ) -> None:
         self._ledger = ledger
         self._sender = sender
         self._say = say
         self._paused_s = paused_s
         self._pause = pause
+        self._may_send = send
         self._wake = threading.Condition()
         self._ended = False
         self._thread: threading.Thread | None = None
@@ -140,7 +144,7 @@ class AlertDesk:
     # --- the sending ---
 
     def _start_if_due(self) -> None:
-        if not self._ledger.of_state(DUE):
+        if not self._may_send or not self._ledger.of_state(DUE):
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
@@ -165,7 +169,13 @@ class AlertDesk:
 
     def deliver_once(self) -> Result | None:
         """Send what is due, as much as fits in one message; None when nothing is."""
-        entries = self._merged(self._ledger.of_state(DUE))
+        return self._deliver(self._merged(self._ledger.of_state(DUE)))
+
+    def deliver_only(self, number: int) -> Result | None:
+        """Send one alert that is due, and no other."""
+        return self._deliver([entry for entry in self._ledger.of_state(DUE) if entry.id == number])
+
+    def _deliver(self, entries: list[Entry]) -> Result | None:
         if not entries:
             return None
         ids = [entry.id for entry in entries]

@@ -1,7 +1,7 @@
 """What other terminals and hands change, worked into the running list."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tracker import edits
@@ -108,9 +108,12 @@ class ChangeDesk:
             self._resend(edit.alert)
             return False
         self._taken.append(edit.name)
-        told = apply_edit(edit, tokens, self._store)
-        if told:
-            self._say(told)
+        applied = apply_edit(edit, tokens)
+        self._store.note_removals(applied.removed)
+        if applied.removed:
+            self._say(f"removed {applied.removed} tokens, {len(tokens)} are tracked")
+        if applied.added:
+            self._say(f"added {applied.added} tokens, {len(tokens)} are tracked")
         return True
 
     def _merge_outside(self, tokens: dict[str, Token], *, final: bool) -> bool:
@@ -137,18 +140,21 @@ class ChangeDesk:
         return True
 
 
-def apply_edit(edit: Edit, tokens: dict[str, Token], store: Store) -> str:
-    """Work one add or remove into the list, and say what it changed."""
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an edit changed."""
+
+    added: int = 0
+    removed: int = 0
+
+
+def apply_edit(edit: Edit, tokens: dict[str, Token]) -> Applied:
+    """Work one add or remove into the list."""
     if edit.kind == edits.REMOVE:
-        gone = [address for address in edit.tokens if tokens.pop(address, None) is not None]
-        store.note_removals(len(gone))
-        return f"removed {len(gone)} tokens, {len(tokens)} are tracked" if gone else ""
-    new = 0
-    for address, fields in edit.tokens.items():
-        if address not in tokens:
-            tokens[address] = token_from(address, fields)
-            new += 1
-    return f"added {new} tokens, {len(tokens)} are tracked" if new else ""
+        return Applied(removed=sum(tokens.pop(address, None) is not None for address in edit.tokens))
+    new = [address for address in edit.tokens if edit.kind == edits.ADD and address not in tokens]
+    tokens.update({address: token_from(address, edit.tokens[address]) for address in new})
+    return Applied(added=len(new))
 
 
 def token_from(address: str, fields: dict[str, Any]) -> Token:

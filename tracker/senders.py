@@ -26,7 +26,7 @@ def make_sender(settings: Settings, place: Place, say: Callable[[str], None]) ->
             return AppriseSender(settings.notify_url)
         except (MissingExtraError, WrongAddressError) as error:
             raise SettingError(str(error)) from error
-    return ConsoleSender(lambda line: say(f"ALERT  {line}"))
+    return ConsoleSender(lambda line: say(f"ALERT: {line}"))
 
 
 def _telegram(token: str, chat: str, settings: Settings, place: Place) -> Sender:

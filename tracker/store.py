@@ -72,6 +72,7 @@ class Store:
         self._digest = ""
         self._count = 0
         self._saved_at = datetime.now(UTC)
+        self._removed = 0  # as ``removed`` was when the present main file was saved
         self._sequence: int | None = None
         self.removed = 0  # tokens removed on purpose, ever: what tells a wish from an accident
         self.base: Mapping[str, Token] = {}  # as last read or written: what hand-made changes are measured by
@@ -87,7 +88,7 @@ class Store:
             sweep_temps(folder)
         found = backups.list_backups(self._place.backups)
         self._sequence = max((b.sequence for b in found), default=0) + 1
-        self.removed = max([self._noted_removals(), *(b.removed for b in found)])
+        self.removed = self._removed = max([self._noted_removals(), *(b.removed for b in found)])
         restored = Restored()
         damage = "it is gone"
         signature = self._stat()
@@ -195,7 +196,7 @@ class Store:
                 if address in self.base:
                     with contextlib.suppress(ValueError, TypeError, RecursionError):
                         pieces.append((address, token_file.encode_token(self.base[address])))
-        count = len(pieces)
+        count, removed = len(pieces), self.removed
         data = token_file.encode(pieces)
         del pieces
         digest = backups.digest_of(data)
@@ -205,7 +206,7 @@ class Store:
             raise OutsideChangeError
         self._write(data)
         self._signature, self._digest, self._count = self._stat(), digest, count
-        self._saved_at = datetime.now(UTC)
+        self._saved_at, self._removed = datetime.now(UTC), removed
         self.base = tokens
         self._prune()
         return complaints
@@ -228,6 +229,7 @@ class Store:
         data = self._read(self._place.tokens)
         loaded = token_file.decode(data)
         self._signature, self._digest, self._count = signature, backups.digest_of(data), len(loaded.tokens)
+        self._saved_at, self._removed = datetime.now(UTC), self.removed
         return loaded
 
     def outside_age_s(self) -> float:
@@ -246,6 +248,8 @@ class Store:
 
     def note_removals(self, count: int) -> None:
         """Remember that so many tokens were removed on purpose."""
+        if not count:
+            return
         self.removed += count
         with contextlib.suppress(OSError):  # without the note a copy counts as shrunken, which loses nothing
             write_atomic(self._removals_path(), str(self.removed).encode(), durable=False)
@@ -293,7 +297,7 @@ class Store:
         newest = next((b for b in backups.list_backups(self._place.backups) if b.ours), None)
         if newest is not None and newest.digest == self._digest:
             return
-        name = backups.name_of(self._sequence, self._saved_at, self._count, self.removed, self._digest)
+        name = backups.name_of(self._sequence, self._saved_at, self._count, self._removed, self._digest)
         try:
             os.makedirs(self._place.backups, mode=0o700, exist_ok=True)
             self._steps.link(os.path.realpath(self._place.tokens), os.path.join(self._place.backups, name))

@@ -71,9 +71,8 @@ class ConsoleSender:
         return 0.0
 
     def send(self, message: Message) -> Result:
-        """Print the message, a line at a time."""
-        for line in message.text.splitlines():
-            self._write(line)
+        """Print the message as one line."""
+        self._write("; ".join(line for line in message.text.splitlines() if line))
         return Result(Outcome.SENT)
 
 

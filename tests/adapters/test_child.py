@@ -1,6 +1,6 @@
 """Process trees: started, signalled and reaped as a whole, and never anybody else."""
 
-import errno
+import contextlib
 import os
 import resource
 import signal
@@ -17,7 +17,8 @@ from trees import Nest, Strangers, await_pid, lives, python, strangers
 from waiting import stays_true, wait_until
 from watchdog_cli.adapters import child as child_module
 from watchdog_cli.adapters import procfs
-from watchdog_cli.adapters.child import Identity, find_marked
+from watchdog_cli.adapters.child import Identity
+from watchdog_cli.adapters.marked import find_marked
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.events import ChildExited, TreeEmpty
 from watchdog_cli.core.record import ExitStatus
@@ -34,7 +35,6 @@ if os.fork() == 0:
 while not os.path.exists(sys.argv[1]): time.sleep(0.01)
 """
 STAYS = "import signal, time; time.sleep(600)"
-DEAF = "import signal, time, pathlib, sys; signal.signal(15, signal.SIG_IGN); pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_run_says_who_it_is(nest: Nest) -> None:
 def test_end_is_told_as_the_kernel_tells_it(nest: Nest, code: str, expected: ExitStatus) -> None:
     """Exit codes and signals of the leader arrive unchanged, and nobody is left."""
     nest.spawn(python(code))
-    assert nest.await_event(ChildExited) == ChildExited("run-1", expected, 0)
+    assert nest.await_event(ChildExited) == ChildExited(nest.run_id, expected, 0)
     assert nest.tree.identity is None
     assert nest.tree.members() == []
 
@@ -199,19 +199,20 @@ def test_program_that_is_being_written_may_work_later(nest: Nest, tmp_path: Path
     assert nest.await_event(ChildExited).status == ExitStatus(code=0)
 
 
+def _take_all_descriptors(kept: list[int]) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            kept.append(os.dup(0))
+
+
 def test_short_descriptors_are_a_passing_trouble(nest: Nest) -> None:
     """A spawn without a free descriptor fails as transient, and works when there are some again."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(name) for name in os.listdir("/proc/self/fd"))
-    kept = [os.dup(0) for _ in range(highest + 1 - len(os.listdir("/proc/self/fd")) + 1)]
+    kept: list[int] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
     try:
-        while True:
-            try:
-                kept.append(os.dup(0))
-            except OSError as error:
-                assert error.errno == errno.EMFILE
-                break
+        _take_all_descriptors(kept)
         with pytest.raises(SpawnError) as caught:
             nest.spawn(["true"])
     finally:
@@ -230,7 +231,7 @@ def test_what_the_leader_leaves_behind_is_counted_and_killed(nest: Nest, tmp_pat
     """A grandchild with a session of its own outlives the leader, is told of, and dies by the kill."""
     nest.spawn(python(LEAVES_ONE, str(tmp_path / "pid")))
     exited = nest.await_event(ChildExited)
-    assert exited == ChildExited("run-1", ExitStatus(code=0), 1)
+    assert exited == ChildExited(nest.run_id, ExitStatus(code=0), 1)
     pid = await_pid(tmp_path / "pid")
     assert [one.pid for one in nest.tree.members()] == [pid]
     assert nest.tree.survivors() == [f"pid {pid} ({procfs.stat(pid).name})"]  # type: ignore[union-attr]
@@ -238,7 +239,7 @@ def test_what_the_leader_leaves_behind_is_counted_and_killed(nest: Nest, tmp_pat
     nest.turn(0.2)
     assert lives(pid), "it is deaf to SIGTERM"
     nest.tree.kill()
-    assert nest.await_event(TreeEmpty) == TreeEmpty("run-1")
+    assert nest.await_event(TreeEmpty) == TreeEmpty(nest.run_id)
     assert not lives(pid)
     assert nest.tree.identity is None
 
@@ -260,7 +261,10 @@ def test_soft_stop_goes_to_the_leader_alone(nest: Nest, tmp_path: Path) -> None:
 
 def test_stopped_process_is_woken_to_hear_of_its_end(nest: Nest, tmp_path: Path) -> None:
     """A leader that somebody froze with SIGSTOP can still be asked to end."""
-    code = "import signal, sys, time, pathlib; signal.signal(15, lambda *_: sys.exit(5)); pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    code = (
+        "import signal, sys, time, pathlib; signal.signal(15, lambda *_: sys.exit(5));"
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    )
     pid = nest.spawn(python(code, str(tmp_path / "up")))
     wait_until((tmp_path / "up").exists, "its handler")
     os.kill(pid, signal.SIGSTOP)
@@ -325,7 +329,10 @@ ctypes.CDLL(None).pthread_exit(None)
 
 def test_names_of_survivors_cannot_steer_a_terminal(nest: Nest, tmp_path: Path) -> None:
     """A process may call itself anything: brackets, spaces, line ends and escapes; what is shown is one clean line."""
-    code = "import pathlib, sys, time; open('/proc/self/comm', 'wb').write(b') R (\\n\\x1b[2J'); pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    code = (
+        "import pathlib, sys, time; open('/proc/self/comm', 'wb').write(b') R (\\n\\x1b[2J');"
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    )
     pid = nest.spawn(python(code, str(tmp_path / "up")))
     wait_until((tmp_path / "up").exists, "its name")
     assert [one.pid for one in nest.tree.members()] == [pid]
@@ -393,7 +400,7 @@ def test_children_that_we_had_before_are_strangers(tmp_path: Path, others: Stran
     nest.tree.kill()
     nest.await_event(TreeEmpty)
     assert job.poll() is None
-    nest.spawn(["true"], run_id="run-2")
+    nest.spawn(["true"], run_id=f"{nest.run_id}-2")
     assert nest.await_event(ChildExited).left_behind == 0
     nest.close()
     assert job.poll() is None
@@ -439,25 +446,33 @@ print(procfs.environment_has(1, b"A=b"), procfs.resident_bytes(1) >= 0, procfs.c
 # --- taking over -----------------------------------------------------------------------------------------
 
 
-def _detached(tmp_path: Path, code: str, run_id: str, others: Strangers) -> procfs.Stat:
-    """A tree that is not our child, as the one of a watchdog that was killed."""
-    wrapper = """
+# A parent that ends at once and a reaper above it: the orphan must not become a child of the tests.
+HOLDER = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+subprocess.run(sys.argv[1:])
+while True:
+    try: os.wait()
+    except ChildProcessError: break
+"""
+PARENT = """
 import os, subprocess, sys
-child = subprocess.Popen(sys.argv[2:], start_new_session=True)
-with open(sys.argv[1] + ".new", "w") as file: file.write(str(child.pid))
-os.rename(sys.argv[1] + ".new", sys.argv[1])
+note, run_id, folder = sys.argv[1:4]
+marks = {"WATCHDOG_RUN_ID": run_id, "WATCHDOG_STATE": folder}
+child = subprocess.Popen(sys.argv[4:], start_new_session=True, env={**os.environ, **marks})
+with open(note + ".new", "w") as file: file.write(str(child.pid))
+os.rename(note + ".new", note)
 os._exit(0)
 """
-    note = tmp_path / f"leader-{run_id}"
-    # A parent that ends at once and a reaper above it: the orphan must not become our own child.
-    environment = {**os.environ, "WATCHDOG_RUN_ID": run_id, "WATCHDOG_STATE": str(tmp_path)}
-    holder = "import ctypes, subprocess, sys, os; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); subprocess.run(sys.argv[1:])\nwhile True:\n  try: os.wait()\n  except ChildProcessError: break"
-    others.start(
-        python(holder, *python(wrapper, str(note), *python(code, str(tmp_path / f"up-{run_id}")))),
-        env=environment,
-    )
+
+
+def _detached(tmp_path: Path, code: str, run_id: str, others: Strangers) -> procfs.Stat:
+    """A tree that is not our child, as the one of a watchdog that was killed."""
+    note, up = tmp_path / f"leader-{run_id}", tmp_path / f"up-{run_id}"
+    parent = python(PARENT, str(note), run_id, str(tmp_path), *python(code, str(up)))
+    others.start(python(HOLDER, *parent))
     found = others.note(await_pid(note))
-    wait_until((tmp_path / f"up-{run_id}").exists, "the start of the detached tree")
+    wait_until(up.exists, "the start of the detached tree")
     return found
 
 
@@ -531,7 +546,7 @@ def test_marked_processes_are_found_oldest_first(tmp_path: Path, others: Strange
 
 def test_those_above_us_are_not_found(tmp_path: Path) -> None:
     """A program may itself ask for a watchdog: it, and whoever asks, are not what was left behind."""
-    code = "import sys; from watchdog_cli.adapters.child import find_marked; print(len(find_marked(sys.argv[1])))"
+    code = "import sys; from watchdog_cli.adapters.marked import find_marked; print(len(find_marked(sys.argv[1])))"
     shell = 'import subprocess, sys; subprocess.run([sys.executable, "-c", *sys.argv[1:]])'
     environment = {**os.environ, "WATCHDOG_RUN_ID": "r", "WATCHDOG_STATE": str(tmp_path)}
     done = subprocess.run(

@@ -1,10 +1,14 @@
 """A rotating file on a real disk: ceilings, line ends, and everything that befalls log files."""
 
 import contextlib
+import fcntl
 import os
 import resource
 import stat
+import sys
+import termios
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,6 +55,10 @@ def pipe_with(data: bytes) -> int:
     return read
 
 
+def waiting(source: int) -> int:
+    return int.from_bytes(fcntl.ioctl(source, termios.FIONREAD, b"\0\0\0\0"), sys.byteorder)
+
+
 @pytest.mark.parametrize("size", [1, 7, 64, 1000, 300_000])
 @pytest.mark.parametrize("piece", [1, 13, 4096])
 def test_no_byte_is_lost_and_no_file_passes_its_ceiling(tmp_path: Path, size: int, piece: int) -> None:
@@ -88,13 +96,40 @@ def test_spliced_bytes_rotate_at_line_ends_too(tmp_path: Path) -> None:
         source = pipe_with(data[start : start + 40_000])
         taken = 0
         while taken < len(data[start : start + 40_000]):
-            taken += log.splice(source, 1 << 20)
+            taken += log.splice(source, 1 << 20, partial(waiting, source))[0]
         os.close(source)
     log.close()
     files = row(path)
     assert len(files) >= 4
     assert all_bytes(path) == data
     assert all(entry.read_bytes().endswith(b"\n") and entry.stat().st_size <= 100_000 for entry in files)
+
+
+@pytest.mark.parametrize("see", [False, True])
+def test_spliced_lines_in_pieces_stay_whole(tmp_path: Path, see: bool) -> None:
+    """A trickle of half lines by splice: files end at line ends, and who wants to see the bytes gets them all."""
+    path = tmp_path / "t.log"
+    log = opened(path, 1000, 100)
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    seen = b""
+    for number in range(1000):
+        for piece in (b"number %d" % number, b"\n"):
+            os.write(write, piece)
+            while waiting(read):
+                count, data = log.splice(read, 1 << 20, lambda: waiting(read), see=see)
+                assert count > 0
+                seen += data
+        with pytest.raises(BlockingIOError):
+            log.splice(read, 1 << 20, lambda: waiting(read), see=see)
+    log.close()
+    os.close(read)
+    os.close(write)
+    files = row(path)
+    assert len(files) > 10
+    assert all(entry.read_bytes().endswith(b"\n") and entry.stat().st_size <= 1000 for entry in files)
+    assert all_bytes(path) == b"".join(b"number %d\n" % number for number in range(1000))
+    assert seen == (all_bytes(path) if see else b"")
 
 
 def test_line_without_end_is_cut_at_the_ceiling(tmp_path: Path) -> None:
@@ -272,15 +307,20 @@ def test_full_disk_loses_and_counts_and_goes_on(tmp_path: Path) -> None:
     assert str(lost) in well[0]
 
 
-def test_full_disk_is_drained_by_splice(tmp_path: Path) -> None:
-    """On a full disk the pipe is emptied all the same, and each byte is stored or counted."""
+@pytest.mark.parametrize("see", [False, True])
+def test_full_disk_is_drained_by_splice(tmp_path: Path, see: bool) -> None:
+    """On a full disk the pipe is emptied all the same, and each byte is stored or counted, and shown."""
     path = tmp_path / "t.log"
     log = opened(path, 1 << 20, 2)
     source = pipe_with(b"d" * 50_000)
+    seen = b""
     with no_file_larger_than(8192):
         taken = 0
         while taken < 50_000:
-            taken += log.splice(source, 1 << 20)
+            count, data = log.splice(source, 1 << 20, lambda: waiting(source), see=see)
+            taken += count
+            seen += data
+    assert len(seen) == (50_000 if see else 0)
     os.close(source)
     assert taken == 50_000
     stored = path.stat().st_size

@@ -382,6 +382,18 @@ def test_follow_on_a_screen_draws_new_runs_and_open_lines(folder: Folder, tty: T
     )
 
 
+def test_follow_does_not_draw_the_run_in_whose_middle_it_begins(folder: Folder, tty: Tty) -> None:
+    """The last lines of a run that began long before are followed without a line for its beginning."""
+    folder.log.write_bytes(b"one\ntwo\n")
+    folder.journal(folder.spawned(1, 0))
+    folder.start("-f", "-n", "1", stdout=tty.slave)
+    wait_until(lambda: tty.take() == b"two\n", "the last line")
+    with folder.log.open("ab") as file:
+        file.write(b"three\n")
+    wait_until(lambda: tty.take().endswith(b"three\n"), "the next line")
+    assert tty.take() == b"two\nthree\n"
+
+
 def test_interrupt_ends_quietly(folder: Folder) -> None:
     """Ctrl-C is the way to leave: no traceback, no message, 130."""
     folder.log.write_bytes(b"x\n")

@@ -207,14 +207,14 @@ class Oracle:
         if self.run is not None:
             self.run.earliest_from = self.run.latest_from = now
 
-    def beat(self, source: Source, progress: str, now: float) -> None:
+    def beat(self, source: Source, progress: str | None, now: float) -> None:
         """A sign of life of the present run was handed in."""
         run = self.run
         if run is None or run.is_ending or source not in self.policy.sources:
             return
         run.signs[source] = now
         run.freezes[source] = 0
-        if run.progress_at is None or progress != run.progress:
+        if run.progress_at is None or (progress is not None and progress != run.progress):
             run.progress, run.progress_at = progress, now
         if not self.judged and not self.policy.no_heartbeat:
             self.judged = True

@@ -1,5 +1,7 @@
 """All that can be done to a supervisor, for hypothesis to shuffle."""
 
+from math import inf
+
 from hypothesis import HealthCheck, Phase, event, settings, target
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -170,12 +172,22 @@ class Supervision(RuleBasedStateMachine):
         event("frozen with the program" if tree_too else "frozen alone")
         self.world.freeze(seconds, tree_too=tree_too)
 
-    @rule(parts=st.lists(st.sampled_from([1 / 8, 1 / 4, 3 / 8, 5]), min_size=1, max_size=4))
+    @rule(
+        awake=st.sampled_from([1 / 4, 0, 7 / 16, 3 / 8]),
+        parts=st.lists(st.sampled_from([3 / 4, 1 / 8, 1 / 4, 3 / 8, 5]), min_size=1, max_size=4),
+    )
     @precondition(lambda self: not self.world.is_over)
-    def freeze_in_proportion(self, parts):
+    def freeze_in_proportion(self, awake, parts):
         """Stop the whole machine for times near to those that can just be seen."""
+        timeout = self.world.policy.heartbeat_timeout_s
         for part in parts:
-            self.world.freeze(part * self.world.policy.heartbeat_timeout_s, tree_too=True)
+            tree = self.world.tree
+            if (
+                tree is not None and tree.beats_at
+            ):  # begin with a sign: what is left of the limit is known then
+                self.world.run_until(max(self.world.now, min(tree.beats_at.values())))
+            self.world.run_until(self.world.now + awake * timeout)
+            self.world.freeze(part * timeout, tree_too=True)
 
     @rule()
     @precondition(lambda self: not self.world.is_over)
@@ -226,12 +238,18 @@ class Supervision(RuleBasedStateMachine):
                 event(f"died {early} s before the edge of the window")
                 self._die(ExitStatus(signal=11))
 
-    @rule()
+    @rule(until_found=st.booleans(), late_words=st.booleans())
     @precondition(lambda self: self.world.is_up)
-    def hang(self):
-        """The program lives on without a sign."""
-        assert self.world.tree is not None
-        self.world.tree.fall_silent()
+    def hang(self, until_found, late_words):
+        """The program lives on without a sign, perhaps until that is found."""
+        world = self.world
+        assert world.tree is not None
+        world.tree.fall_silent()
+        found_at = world.oracle.latest_hang()
+        if until_found and found_at < inf:
+            world.run_until(max(world.now, found_at))
+            if late_words and world.earlier and not world.is_over:
+                self.late_words_of_an_earlier_run()
 
     @rule(source=st.sampled_from(Source))
     @precondition(lambda self: self.world.is_up)
@@ -261,12 +279,28 @@ class Supervision(RuleBasedStateMachine):
 
     # --- people ------------------------------------------------------------------------------------------------
 
-    @rule(by=st.sampled_from(By), now=_mostly(False, True), seldom=st.integers(0, 5))
+    @rule(
+        by=st.sampled_from(By),
+        now=_mostly(False, True),
+        seldom=st.integers(0, 3),
+        then=st.lists(st.sampled_from(["signal", "restart", "command", "resume", "pause"]), max_size=3),
+    )
     @precondition(lambda self: not self.world.is_over)
-    def stop(self, by, now, seldom):
-        """Ask for the end."""
-        if seldom and not self.world.oracle.stop_asked:
-            return  # the end of most histories is no place to learn
+    def stop(self, by, now, seldom, then):
+        """Ask for the end, and then for what would undo or hasten it."""
+        if seldom:
+            return  # what comes after the end teaches nothing
+        self._stop(by, now=now)
+        for more in then:
+            if more in ("signal", "command"):
+                self.wait(0.0625)
+                self._stop(By(more), now=False)
+            elif more == "pause":
+                self.pause(None)
+            else:
+                getattr(self, more)()
+
+    def _stop(self, by, *, now):
         world = self.world
         impatient = world.oracle.stop(world.now, signal=by is By.SIGNAL) or now
         world.feed(StopAsked(by, now=now))
@@ -308,21 +342,19 @@ class Supervision(RuleBasedStateMachine):
 
     # --- nonsense ----------------------------------------------------------------------------------------------
 
-    @rule(choice=st.integers(0, 5))
+    @rule()
     @precondition(lambda self: self.world.earlier)
-    def late_word_of_an_earlier_run(self, choice):
+    def late_words_of_an_earlier_run(self):
         """What an earlier run said arrives now; nothing may come of it."""
         old = self.world.earlier[-1].id
-        late = (
-            Beat(Source.FILE, "9", old),
-            HangDeclared(old),
-            MemoryMeasured(10**12, old),
-            DumpDone(old),
-            ChildExited(old, ExitStatus(code=1)),
-            TreeEmpty(old),
-        )[choice]
-        event(f"late {type(late).__name__}")
-        self._expect_nothing(late)
+        event(f"late words in {type(self.world.sup.phase).__name__}")
+        self._expect_nothing(Beat(Source.FILE, "9", old))
+        self._expect_nothing(HangDeclared(old))
+        self._expect_nothing(MemoryMeasured(10**12, old))
+        self._expect_nothing(MemoryMeasured(10**12, old))
+        self._expect_nothing(DumpDone(old))
+        self._expect_nothing(ChildExited(old, ExitStatus(code=1)))
+        self._expect_nothing(TreeEmpty(old))
 
     @rule(choice=st.integers(0, 3))
     @precondition(lambda self: not self.world.is_over)

@@ -316,15 +316,10 @@ class World:
 
     def beat(self, beaten: Beaten) -> None:
         """Hand in a sign of life of the present run."""
-        self.oracle.beat(beaten.source, beaten.progress, self.now)
+        progress = beaten.progress if beaten.source is Source.FILE else None
+        self.oracle.beat(beaten.source, progress, self.now)
         healthy = self.oracle.is_healthy
-        self.feed(
-            Beat(
-                beaten.source,
-                beaten.progress if beaten.source is Source.FILE else None,
-                None if self.tree is None else self.tree.run.id,
-            )
-        )
+        self.feed(Beat(beaten.source, progress, None if self.tree is None else self.tree.run.id))
         if healthy and self.oracle.run is not None and not self.oracle.run.is_ending:
             promise(not self.oracle.incident, "healthy again, but nobody was told")
 

@@ -65,21 +65,24 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_HELP = """Watch prices of crypto tokens, save them safely, and tell about rises exactly once.
+
+\b
+python -m tracker add ADDRESS     begin to track a token
+python -m tracker                 watch until Ctrl-C
+python -m tracker --source demo   see it at work in a simulated market, without network
+
+All files lie in the present folder; -C picks another. Options of 'run' may stand without it; see
+'python -m tracker run --help'.
+"""
+
+
+@click.group(cls=Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
 )
 def commands() -> None:
-    r"""Watch prices of crypto tokens, save them safely, and tell about rises exactly once.
-
-    \b
-    python -m tracker add ADDRESS     begin to track a token
-    python -m tracker                 watch until Ctrl-C
-    python -m tracker --source demo   see it at work in a simulated market, without network
-
-    All files lie in the present folder; -C picks another. Options of 'run' may stand without it; see
-    'python -m tracker run --help'.
-    """
+    """Hold the commands together."""
 
 
 def main(args: list[str] | None = None) -> None:

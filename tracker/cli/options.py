@@ -86,6 +86,11 @@ def _option(setting: Setting) -> Callable[[F], F]:
     )
 
 
+def single_setting(key: str) -> Callable[[F], F]:
+    """Return a decorator that adds the option of one setting."""
+    return _option(next(setting for setting in TABLE if setting.key == key))
+
+
 def place_option(command: F) -> F:
     """Add ``-C``."""
     return click.option(

@@ -1,12 +1,12 @@
 """Start, take over, signal and reap one process tree on Linux.
 
 The tree is the leader, its process group and every descendant, also one that called setsid: we are the subreaper of
-all of them, so an orphan becomes our own child. Processes of a run that an earlier watchdog started are found by the
-run id in their environment. A signal goes through a pidfd that was opened before the identity was checked, so it can
-never reach a stranger who got the same number.
+all of them, so an orphan becomes our own child. Where others may be our children too (as the first process of a
+container, or after ``job & exec watchdog run``) an orphan is ours by its group or by the run id in its environment;
+so are the processes of a run that an earlier watchdog started. A signal goes through a pidfd that was opened before
+the identity was checked, so it can never reach a stranger who got the same number.
 """
 
-import errno
 import os
 import signal
 import subprocess
@@ -15,18 +15,20 @@ from dataclasses import dataclass
 
 from watchdog_cli.adapters import libc, procfs
 from watchdog_cli.adapters.inbox import Inbox
+from watchdog_cli.adapters.marked import RUN_ID
+from watchdog_cli.adapters.spawn_fault import explain
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.events import ChildExited, TreeEmpty
-from watchdog_cli.core.record import ExitStatus, Run
+from watchdog_cli.core.record import ExitStatus, Run, one_line
 
-RUN_ID = "WATCHDOG_RUN_ID"
-STATE = "WATCHDOG_STATE"
 HEARTBEAT = "WATCHDOG_HEARTBEAT"
 OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # a child that has them could answer for us
-PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EINTR})
 KILL_ROUNDS = 8  # a tree that forks while it is killed needs several
 SHOWN = 4  # survivors named one by one
-MOST_WATCHED = 256  # members of a tree whose end is waited for by descriptor
+MOST_WATCHED = (
+    256  # members of a tree whose end is waited for by descriptor; fewer where descriptors are short
+)
+MIXED = "_TRACKER_WATCHDOG_MIXED"  # set across the exec of an upgrade, for ourselves only
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,21 @@ class ChildTree:
     """The one process tree that we look after."""
 
     def __init__(self, inbox: Inbox, launch: Launch, *, is_init: bool) -> None:
+        """Nothing is started yet.
+
+        Args:
+            is_init: we are the first process of our world and get everybody's orphans.
+        """
         self._inbox = inbox
         self._launch = launch
-        self._is_init = is_init
+        self._is_mixed = is_init or _had_children()
         self._identity: Identity | None = None
         self._leader_fd: int | None = None
         self._is_our_child = True
         self._leader_gone = True
+        self._group_until: int | None = (
+            None  # start ticks after which its group number may be somebody else's
+        )
         self._told: set[tuple[int, int]] = set()
         self._watched: dict[int, int] = {}  # pid -> pidfd
         try:
@@ -79,6 +89,10 @@ class ChildTree:
             self._holds_orphans = True
         except OSError:
             self._holds_orphans = is_init
+
+    def notes_for_successor(self) -> dict[str, str]:
+        """What an image of this process that goes on after an exec could not find out, as environment entries."""
+        return {MIXED: "1" if self._is_mixed else "0"}
 
     @property
     def identity(self) -> Identity | None:
@@ -110,7 +124,7 @@ class ChildTree:
                 start_new_session=True,
             )
         except OSError as error:
-            raise _explain(error, launch, environment) from error
+            raise explain(error, launch.argv[0], launch.folder, environment) from error
         except ValueError as error:  # a NUL byte in an argument
             raise SpawnError(f"cannot start {launch.argv[0]!r}: {error}") from error
         finally:
@@ -131,6 +145,7 @@ class ChildTree:
         self._identity = identity
         self._is_our_child = is_our_child
         self._leader_gone = False
+        self._group_until = None if lives else -1
         self._told.clear()
         if lives:
             try:
@@ -182,6 +197,8 @@ class ChildTree:
         if self._identity is None or self._leader_gone:
             return
         self._leader_gone = True
+        if self._group_until is None:
+            self._group_until = procfs.ticks_now()
         self._close_leader_fd()
         run_id = self._identity.run_id
         if self._is_empty():
@@ -284,16 +301,20 @@ class ChildTree:
         leader = everyone.get(identity.pid)
         if not self._leader_gone and leader is not None and leader.start_ticks == identity.start_ticks:
             roots.add(identity.pid)
-        if self._is_our_child and self._holds_orphans and not self._is_init:
+        if self._is_our_child and self._holds_orphans and not self._is_mixed:
             me = os.getpid()  # all our children are of the tree: the leader, and its orphans
             roots.update(one.pid for one in everyone.values() if one.parent == me)
             return roots
-        marker = f"{RUN_ID}={identity.run_id}".encode()
+        marker = os.fsencode(f"{RUN_ID}={identity.run_id}")
         for one in everyone.values():
-            in_session = self._is_our_child and identity.pid in (one.session, one.group)
-            if in_session or procfs.environment_has(one.pid, marker):
+            in_group = identity.pid in (one.session, one.group) and self._is_group_ours(one)
+            if in_group or procfs.environment_has(one.pid, marker):
                 roots.add(one.pid)
         return roots
+
+    def _is_group_ours(self, one: procfs.Stat) -> bool:
+        """Whether this member of the leader's group got there through the leader, and not through a reused number."""
+        return self._is_our_child or self._group_until is None or one.start_ticks <= self._group_until
 
     def _is_empty(self) -> bool:
         """Whether nobody of the tree is left; cheap where the kernel can answer it in one call."""
@@ -301,7 +322,7 @@ class ChildTree:
             has_children = self._reap_strays()
             if not has_children:
                 return True
-            if not self._is_init:
+            if not self._is_mixed:
                 return False
         return not self.members()
 
@@ -325,7 +346,7 @@ class ChildTree:
         living = {one.pid for one in alive}
         for pid in [pid for pid in self._watched if pid not in living]:
             self._unwatch(pid)
-        for one in alive[:MOST_WATCHED]:
+        for one in alive[: _most_watched()]:
             if one.pid not in self._watched:
                 try:
                     descriptor = os.pidfd_open(one.pid)
@@ -343,7 +364,7 @@ class ChildTree:
     def survivors(self) -> list[str]:
         """Who still lives, as ``pid 12 (python)``; the first few."""
         alive = self.members()
-        names = [f"pid {one.pid} ({one.name})" for one in alive[:SHOWN]]
+        names = [f"pid {one.pid} ({one_line(one.name)})" for one in alive[:SHOWN]]
         return [*names, f"{len(alive) - SHOWN} more"] if len(alive) > SHOWN else names
 
     def resident_bytes(self) -> int:
@@ -363,26 +384,24 @@ class ChildTree:
         return False
 
 
-def find_marked(state_folder: str) -> list[tuple[procfs.Stat, str]]:
-    """All living processes that a watchdog with this state folder started, with their run ids.
+def _had_children() -> bool:
+    """Whether we are the parent of processes that no tree of ours began, as after ``job & exec watchdog run``."""
+    handed_over = os.environ.pop(MIXED, "")
+    if handed_over:
+        return handed_over == "1"
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
-    Ourselves and our ancestors are left out: the program may have started us.
-    """
-    everyone = procfs.everybody()
-    above = {os.getpid()}
-    pid = os.getppid()
-    while pid in everyone and pid not in above:
-        above.add(pid)
-        pid = everyone[pid].parent
-    marker = os.fsencode(f"{STATE}={state_folder}")
-    found = []
-    for one in everyone.values():
-        if one.pid in above or one.is_zombie or not procfs.environment_has(one.pid, marker):
-            continue
-        run_id = procfs.environment_value(one.pid, RUN_ID.encode())
-        if run_id:
-            found.append((one, run_id.decode("ascii", "replace")))
-    return sorted(found, key=lambda pair: (pair[0].start_ticks, pair[0].pid))
+
+def _most_watched() -> int:
+    """Leave most descriptors to everything else: without any, nobody could even be counted or signalled."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_WATCHED if soft == resource.RLIM_INFINITY else min(MOST_WATCHED, soft // 4)
 
 
 def _send(one: procfs.Stat, number: int) -> bool:
@@ -407,43 +426,3 @@ def _status(code: int, status: int) -> ExitStatus:
     if code == os.CLD_EXITED:
         return ExitStatus(code=status)
     return ExitStatus(signal=status)
-
-
-def _explain(error: OSError, launch: Launch, environment: Mapping[str, str]) -> SpawnError:
-    """What went wrong, for which thing, and what to do."""
-    program = launch.argv[0]
-    transient = error.errno in PASSING
-    if not os.path.isdir(launch.folder):
-        return SpawnError(f"folder {launch.folder} does not exist; pick another with -C")
-    if not os.access(launch.folder, os.X_OK):
-        return SpawnError(
-            f"folder {launch.folder} cannot be entered: permission denied; pick another with -C"
-        )
-    if error.errno == errno.ENOENT:
-        return SpawnError(_explain_missing(program, launch, environment))
-    if error.errno in (errno.EACCES, errno.EPERM):
-        if os.path.isdir(os.path.join(launch.folder, program)):
-            return SpawnError(f"{program} is a folder, not a program")
-        return SpawnError(f"{program} is not executable; allow it with: chmod +x {program}")
-    if error.errno == errno.ENOEXEC:
-        return SpawnError(
-            f"{program} is no program the system knows; a script needs a first line such as #!/bin/sh"
-        )
-    if error.errno == errno.E2BIG:
-        return SpawnError("its arguments and environment are too long for the system")
-    return SpawnError(f"cannot start {program}: {error.strerror}", transient=transient)
-
-
-def _explain_missing(program: str, launch: Launch, environment: Mapping[str, str]) -> str:
-    if "/" in program:
-        path = os.path.join(launch.folder, program)
-        if os.path.exists(path):
-            return f"{program} names an interpreter in its first line that does not exist"
-        return f"no such program: {program} (looked in {launch.folder}); check the path"
-    hint = "check the spelling, or give its full path"
-    if program == "python" and any(
-        os.access(os.path.join(folder, "python3"), os.X_OK)
-        for folder in environment.get("PATH", os.defpath).split(os.pathsep)
-    ):
-        hint = "use python3, or activate the virtual environment"
-    return f"no such program: {program} (not found in PATH); {hint}"

@@ -5,6 +5,7 @@ the main thread's own wait and never waits for a client. ``docs/formats.md`` has
 """
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from watchdog_cli.adapters import foreign_json
 from watchdog_cli.adapters.inbox import Inbox
 
 SOCKET = "control"
@@ -28,11 +30,15 @@ class Client:
 
     Args:
         waits_for: the ask whose end it waits for; "" when it waits for nothing.
+        unsent: the rest of what it was told and has not taken yet.
+        is_done: the last word to it has been said.
     """
 
     connection: socket.socket
     received: bytes = b""
     waits_for: str = ""
+    unsent: bytes = b""
+    is_done: bool = False
 
 
 class ControlServer:
@@ -50,6 +56,7 @@ class ControlServer:
         self._folder = folder
         self._handle = handle
         self._listener: socket.socket | None = None
+        self._spare: int | None = None
         self._clients: dict[int, Client] = {}
 
     def open(self) -> None:
@@ -77,6 +84,7 @@ class ControlServer:
             listener.close()
             raise
         self._listener = listener
+        self._take_spare()
         self._inbox.register(listener.fileno(), self._accept)
 
     def _accept(self) -> None:
@@ -84,15 +92,36 @@ class ControlServer:
             return
         try:
             connection, _ = self._listener.accept()
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._refuse()
             return
         connection.setblocking(False)
         if len(self._clients) >= MOST_CLIENTS:
-            idle = next((one for one in self._clients.values() if not one.waits_for), None)
-            self._drop(idle if idle is not None else next(iter(self._clients.values())))
+            self._drop_oldest()
         client = Client(connection)
         self._clients[connection.fileno()] = client
         self._inbox.register(connection.fileno(), lambda: self._read(client))
+
+    def _drop_oldest(self) -> None:
+        idle = next((one for one in self._clients.values() if not one.waits_for), None)
+        self._drop(idle if idle is not None else next(iter(self._clients.values())))
+
+    def _refuse(self) -> None:
+        """No descriptor is free: a connection that stays in the queue would wake us for ever."""
+        if self._clients:
+            self._drop_oldest()  # the next round accepts
+        elif self._spare is not None and self._listener is not None:
+            os.close(self._spare)
+            self._spare = None
+            with contextlib.suppress(OSError):
+                self._listener.accept()[0].close()
+            self._take_spare()
+
+    def _take_spare(self) -> None:
+        if self._spare is None:
+            with contextlib.suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def _read(self, client: Client) -> None:
         try:
@@ -106,13 +135,13 @@ class ControlServer:
             self._drop(client)
             return
         line, newline, rest = client.received.partition(b"\n")
-        if not newline:
+        if not newline or client.is_done:
             return
         client.received = rest
         try:
-            request = json.loads(line)
+            request = foreign_json.parse(line)
             ask = request["ask"]
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError):
             self._send(client, {"ok": False, "error": "not understood"}, last=True)
             return
         answer = self._handle(str(ask), request, client)
@@ -120,13 +149,30 @@ class ControlServer:
             self._send(client, answer, last=True)
 
     def _send(self, client: Client, answer: Answer, *, last: bool = False) -> None:
-        line = json.dumps({"v": VERSION, **answer}, default=str).encode() + b"\n"
+        if client.is_done:
+            return
+        client.is_done = last
+        client.unsent += json.dumps({"v": VERSION, **answer}, default=str).encode() + b"\n"
+        self._write(client)
+
+    def _write(self, client: Client) -> None:
+        """Send what the client takes now; the rest when it is ready for more, so nobody waits for a slow reader."""
         try:
-            sent = client.connection.send(line)
+            client.unsent = client.unsent[client.connection.send(client.unsent) :]
+        except BlockingIOError:
+            pass
         except OSError:
-            sent = -1
-        if last or sent != len(line):  # one who does not read is not waited for
             self._drop(client)
+            return
+        descriptor = client.connection.fileno()
+        if client.unsent and len(client.unsent) <= ANSWER_LIMIT:
+            self._inbox.unregister(descriptor)
+            self._inbox.register(descriptor, lambda: self._write(client), writable=True)
+        elif client.unsent or client.is_done:
+            self._drop(client)
+        else:
+            self._inbox.unregister(descriptor)
+            self._inbox.register(descriptor, lambda: self._read(client))
 
     def _drop(self, client: Client) -> None:
         if self._clients.pop(client.connection.fileno(), None) is not None:
@@ -154,6 +200,9 @@ class ControlServer:
         """Stop listening and remove the socket."""
         for client in list(self._clients.values()):
             self._drop(client)
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
         if self._listener is not None:
             self._close_listener()
             with contextlib.suppress(OSError):
@@ -190,7 +239,7 @@ def _lines(connection: socket.socket, limit_s: float | None) -> Iterator[dict[st
         line, newline, rest = received.partition(b"\n")
         if newline:
             received = rest
-            answer = json.loads(line)
+            answer = foreign_json.parse(line, lenient=True)
             if isinstance(answer, dict):
                 yield answer
             end = None if limit_s is None else time.monotonic() + limit_s

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from watchdog_cli.adapters import foreign_json
 from watchdog_cli.core.events import Beat
 from watchdog_cli.core.facts import Notice
 from watchdog_cli.core.policy import Source
@@ -44,9 +45,9 @@ def parse(content: bytes) -> Mapping[str, object]:
     if not content.strip():
         return {}  # `touch heartbeat.json` is the simplest heartbeat there is
     try:
-        found = json.loads(content, parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        raise NotABeatError("is not complete JSON") from error
+        found = foreign_json.parse(content, lenient=True)
+    except ValueError as error:
+        raise NotABeatError("is not complete JSON, or is nested too deeply") from error
     return found if isinstance(found, dict) else {}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from watchdog_cli.adapters import log_reader, state_file
+from watchdog_cli.adapters import foreign_json, log_reader, state_file
 from watchdog_cli.adapters.clock import iso
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.core.errors import StorageError
@@ -21,6 +21,7 @@ from watchdog_cli.core.snapshot import Snapshot
 VERSION = 1
 JOURNAL_SIZE = 5_000_000  # about 20,000 facts; months of a healthy program
 JOURNAL_BACKUPS = 2
+TRY_AGAIN_S = 10.0  # chosen: how often a state that could not be written is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,29 @@ class Recorder:
             self._log.close()
 
     def _run(self) -> None:
+        fine = False
+        try:
+            self._write_until_closed()
+            fine = True
+        finally:
+            if not fine:
+                self._on_problem("the recorder has ended by a fault of its own; facts are no longer written")
+
+    def _write_until_closed(self) -> None:
         going_on = True
+        unsaved: Snapshot | None = None
         while going_on:
-            batch = [self._queue.get()]
+            batch: list[_Line | Snapshot | None] = []
+            with contextlib.suppress(queue.Empty):
+                batch.append(self._queue.get(timeout=TRY_AGAIN_S if unsaved is not None else None))
             with contextlib.suppress(queue.Empty):
                 while True:
                     batch.append(self._queue.get_nowait())
             lines = [one for one in batch if isinstance(one, _Line)]
-            snapshots = [one for one in batch if isinstance(one, Snapshot)]
+            unsaved = next((one for one in reversed(batch) if isinstance(one, Snapshot)), unsaved)
             going_on = None not in batch
-            if snapshots:
-                self._save(snapshots[-1])
+            if unsaved is not None and self._save(unsaved):
+                unsaved = None
             if lines:
                 self._journal.write(b"".join(self._encode(line) for line in lines))
                 self._log.write(b"".join(_for_people(line) for line in lines))
@@ -102,7 +115,7 @@ class Recorder:
         record |= line.fact.mapping() | line.extra | {"text": line.fact.text}
         return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
-    def _save(self, snapshot: Snapshot) -> None:
+    def _save(self, snapshot: Snapshot) -> bool:
         try:
             state_file.save(self._state_path, snapshot)
         except OSError as error:
@@ -111,8 +124,9 @@ class Recorder:
                 self._on_problem(
                     f"cannot write {self._state_path}: {(error.strerror or str(error)).lower()}; going on"
                 )
-        else:
-            self._state_trouble = False
+            return False
+        self._state_trouble = False
+        return True
 
 
 def _for_people(line: _Line) -> bytes:
@@ -128,6 +142,6 @@ def _journal_gap(lost: int, reason: str) -> bytes:
 def _last_number(path: str) -> int:
     """The newest sequence number in the journal; its order outlives clock steps and restarts."""
     for line in reversed(log_reader.last_lines(path, 5)):
-        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-            return int(json.loads(line)["seq"])
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            return int(foreign_json.parse(line)["seq"])
     return 0

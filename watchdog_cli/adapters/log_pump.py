@@ -5,9 +5,10 @@ side's death closes it: a child without a watchdog meets no SIGPIPE, its output 
 watchdog opens the same pipe and goes on. For the same reason there is never an end of file here; the end of the
 child is known from the process.
 
-One thread moves the bytes. It may wait for a slow disk; nothing else does. While nobody needs to see the bytes
-they go by splice(2), without a copy in this process. With nothing to move the thread sleeps in poll(2) without
-a limit. Linux first; other POSIX systems copy.
+One thread moves the bytes. It may wait for a slow disk; nothing else does. They go by splice(2), without a copy
+in this process and without a moment in which our death would lose them; what the terminal is to show is read back
+from the log. With nothing to move the thread sleeps in poll(2) without a limit. Linux first; other POSIX systems
+copy.
 """
 
 import errno
@@ -33,7 +34,7 @@ from watchdog_cli.core.errors import StorageError
 PIPE_SIZE = 1024 * 1024  # the most that Linux lets everybody have
 BATCH = 128 * 1024  # moved at once; measured: the pipe is locked meanwhile, more makes the child wait
 SMALL = 16 * 1024  # a batch below this is a trickle: it may wait a moment for company
-BREATH_S = 0.002  # chosen: 500 wake-ups a second at most, and never noticed by an eye
+BREATH_S = 0.01  # chosen: 100 wake-ups a second at most for a trickle, and never noticed by an eye
 OUTPUT_EVERY_S = 0.05  # chosen: on_output is told at most 20 times a second; last_output is exact
 
 
@@ -143,7 +144,7 @@ class LogPump:
         if self._thread is None:
             return False
         # In this order: an empty pipe whose last bytes are on their way is not yet at rest.
-        if _waiting_bytes(self._fifo) == 0 and self._resting:
+        if self._waiting() == 0 and self._resting:
             return True
         ticket = _Ticket()
         with self._lock:
@@ -211,7 +212,7 @@ class LogPump:
             self._serve()
             if self._stopping:
                 if goal < 0:
-                    goal = self._moved + _waiting_bytes(self._fifo)
+                    goal = self._moved + self._waiting()
                 if self._moved >= goal:
                     return count
             before = self._log.offset
@@ -233,19 +234,23 @@ class LogPump:
             BlockingIOError: it is empty.
         """
         terminal = self._terminal
-        if terminal is not None and terminal.wants_child:
-            data = os.read(self._fifo, BATCH)
-            self._log.write(data)
-            terminal.child(data)
-            return len(data)
+        see = terminal is not None and terminal.wants_child
+        moved, data = -1, b""
         if self._can_splice:
             try:
-                return self._log.splice(self._fifo, BATCH)
+                moved, data = self._log.splice(self._fifo, BATCH, self._waiting, see=see)
             except NotImplementedError:
                 self._can_splice = False
-        data = os.read(self._fifo, BATCH)
-        self._log.write(data)
-        return len(data)
+        if moved < 0:
+            data = os.read(self._fifo, BATCH)
+            moved = len(data)
+            self._log.write(data)
+        if see and terminal is not None:
+            terminal.child(data)
+        return moved
+
+    def _waiting(self) -> int:
+        return _waiting_bytes(self._fifo)
 
     def _serve(self, *, empty: bool = False) -> None:
         """Answer a waiting ``drain``."""
@@ -253,7 +258,7 @@ class LogPump:
         if ticket is None:
             return
         if ticket.goal < 0:
-            ticket.goal = self._moved + _waiting_bytes(self._fifo)
+            ticket.goal = self._moved + self._waiting()
         if empty or self._moved >= ticket.goal:
             with self._lock:
                 if self._ticket is ticket:

@@ -28,11 +28,12 @@ class Stat:
     session: int
     cpu_ticks: int
     start_ticks: int
+    threads: int = 1
 
     @property
     def is_zombie(self) -> bool:
-        """Whether it is dead and only waits to be reaped."""
-        return self.state in "ZX"
+        """Whether it is dead and only waits to be reaped; one whose main thread alone has ended works on."""
+        return self.state in "ZX" and self.threads <= 1
 
 
 def _read(path: str, limit: int = READ_LIMIT) -> bytes | None:
@@ -74,6 +75,7 @@ def stat(pid: int) -> Stat | None:
         session=int(fields[3]),
         cpu_ticks=int(fields[11]) + int(fields[12]),
         start_ticks=int(fields[19]),
+        threads=int(fields[17]),
     )
 
 
@@ -128,7 +130,7 @@ def environment_value(pid: int, name: bytes) -> bytes | None:
 def command_line(pid: int) -> list[str]:
     """The arguments of a process; empty when they cannot be read."""
     raw = _read(f"/proc/{pid}/cmdline") or b""
-    return [os.fsdecode(part) for part in raw.rstrip(b"\0").split(b"\0")] if raw else []
+    return [os.fsdecode(part) for part in raw.removesuffix(b"\0").split(b"\0")] if raw else []
 
 
 def resident_bytes(pid: int) -> int:
@@ -155,6 +157,11 @@ def uptime_s() -> float:
     """Seconds since boot, on the clock that start ticks count."""
     raw = _read("/proc/uptime", 64) or b"0"
     return float(raw.split()[0])
+
+
+def ticks_now() -> int:
+    """The start ticks that a process would get now."""
+    return int(uptime_s() * _TICKS)
 
 
 def age_s(start_ticks: int) -> float:

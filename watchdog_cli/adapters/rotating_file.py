@@ -1,9 +1,9 @@
 """A file that is written at its end, never grows above its ceiling, and survives what befalls log files.
 
-Rotation happens at line ends. The bytes may come by splice(2), unseen, so the last part of the ceiling, the
-*seam*, is filled by reading: there the first line end is the place to rotate. Only a line that is longer than
-the seam can be cut. Nothing is ever moved from one file to another: a crash between any two steps leaves each
-byte exactly once.
+Rotation happens at line ends. The bytes may come by splice(2), unseen, so the last part before the ceiling, the
+*seam*, is filled with care: there the first line end is the place to rotate. Only a line that is longer than the
+seam can be cut. Nothing is ever moved from one file to another: a crash between any two steps leaves each byte
+exactly once.
 
 After ``open`` no trouble of the disk reaches the caller. What cannot be stored is dropped and counted (a *gap*),
 said once, and noted in the file itself as soon as it can be written again.
@@ -184,36 +184,55 @@ class RotatingFile:
             return False
         return True
 
-    def splice(self, source: int, most: int) -> int:
-        """Move bytes from a pipe to the end of the file without seeing them; what cannot be stored is lost.
+    def splice(
+        self, source: int, most: int, waiting: Callable[[], int], *, see: bool = False
+    ) -> tuple[int, bytes]:
+        """Move bytes from a pipe to the end of the file; what cannot be stored is lost.
 
+        They go from the pipe into the file in one step of the kernel. So nothing is lost when we are killed,
+        which those would risk who first take the bytes and then write them.
+
+        Args:
+            waiting: tells how many bytes are in the pipe.
+            see: True to have the bytes too.
         Returns:
-            How many bytes left the pipe.
+            How many bytes left the pipe; and the bytes, if ``see``.
         Raises:
             BlockingIOError: the pipe is empty.
             NotImplementedError: this file system or platform cannot do it; nothing was taken.
         """
         if not self._ready():
-            return self._throw_away(source, most)
-        if self.offset >= self._seam:
-            data = os.read(source, SEAM)
-            self.write(data)
-            return len(data)
+            return self._throw_away(source, most, see)
         try:
-            moved = os.splice(
-                source, self._fd, min(most, self._seam - self.offset), flags=os.SPLICE_F_NONBLOCK
-            )
+            room = self._seam - self.offset
+            if room <= 0:
+                room = self._room_in_seam(waiting())
+            if room <= 0:  # a flood that must be cut at a line end, so here we have to look
+                data = os.read(source, SEAM)
+                self.write(data)
+                return len(data), data
+            moved = os.splice(source, self._fd, min(most, room), flags=os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
             raise
         except OSError as error:
             if error.errno in {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:
                 raise NotImplementedError from error
             self.gap.begin(error)
-            return self._throw_away(source, most)
+            return self._throw_away(source, most, see)
         self.offset += moved
         self._flood = moved >= FLOOD
         self._line_open = None
-        return moved
+        return moved, os.pread(self._fd, moved, self.offset - moved) if see else b""
+
+    def _room_in_seam(self, waiting: int) -> int:
+        """Say how much may be moved unseen near the ceiling: all that waits, if it fits; 0 if it does not."""
+        if not waiting:
+            raise BlockingIOError
+        if self.offset >= self.size or self._at_line_start():
+            self._rotate()
+            return self._seam - self.offset
+        room = self.size - self.offset
+        return room if waiting <= room else 0
 
     def _store_some(self, data: memoryview) -> memoryview:
         """Write what belongs into the present file; return the rest."""
@@ -350,18 +369,18 @@ class RotatingFile:
         self.offset = start
         self._line_open = None
 
-    def _throw_away(self, source: int, most: int) -> int:
+    def _throw_away(self, source: int, most: int, see: bool) -> tuple[int, bytes]:
         """Keep the pipe moving while nothing can be stored: a full pipe would stop the program."""
-        if self._null < 0:
-            self._null = os.open(os.devnull, os.O_WRONLY)
-        try:
+        data = b""
+        if see:
+            data = os.read(source, most)
+            count = len(data)
+        else:
+            if self._null < 0:
+                self._null = os.open(os.devnull, os.O_WRONLY)
             count = os.splice(source, self._null, most, flags=os.SPLICE_F_NONBLOCK)
-        except BlockingIOError:
-            raise
-        except OSError:  # old kernels
-            count = len(os.read(source, SEAM))
         self.gap.lose(count)
-        return count
+        return count, data
 
 
 def _insist_on_file(found: os.stat_result) -> None:

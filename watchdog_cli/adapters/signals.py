@@ -16,6 +16,18 @@ CONTROL = getattr(signal, "SIGRTMIN", None)  # asks us to make a deleted control
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
+_PASSED = ("SIGUSR1", "SIGUSR2", "SIGQUIT")
+_HELD = tuple(
+    number
+    for number in (*ENDING, CONTROL, *(getattr(signal, name, None) for name in _PASSED))
+    if number is not None
+)
+
+
+def hold() -> None:
+    """Let signals wait until ``Signals`` is entered: before that, and across an exec, they would end us."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
 
 
 class Signals:
@@ -43,7 +55,7 @@ class Signals:
             passed = ["SIGUSR1", "SIGUSR2", *(("SIGHUP", "SIGQUIT") if self._is_init else ())]
             for name in passed:
                 self._install(getattr(signal, name), self._on_passed)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # an upgrade blocks them across its exec
+            self._mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         return self
 
     def _install(self, number: int | None, handler: object) -> None:
@@ -67,6 +79,8 @@ class Signals:
         self.to_pass_on.append(number)
 
     def __exit__(self, *error: object) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask_before)
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         signal.set_wakeup_fd(self._wakeup_before)

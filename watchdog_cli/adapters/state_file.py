@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
+from watchdog_cli.adapters import foreign_json
 from watchdog_cli.core.snapshot import LAST_RUNS, VERSION, ChildRecord, LastRun, ProcessId, Snapshot
 from watchdog_kit.atomic_file import write_atomic
 
@@ -36,8 +37,8 @@ def decode(content: bytes) -> Snapshot:
     if len(content) > SIZE_LIMIT:
         raise BadStateError("it is far too large")
     try:
-        record = json.loads(content, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        record = foreign_json.parse(content)
+    except ValueError as error:
         raise BadStateError("it is no complete JSON") from error
     if not isinstance(record, dict):
         raise BadStateError("it is no JSON object")
@@ -88,10 +89,6 @@ def save(path: str, snapshot: Snapshot) -> None:
     write_atomic(path, encode(snapshot), mode=0o600, durable=False)
 
 
-def _refuse(text: str) -> float:
-    raise ValueError(f"{text} is no number")
-
-
 def _field(record: dict[str, Any], key: str, check: Callable[[Any], bool], default: T) -> T:
     value = record.get(key, default)
     if value is default:
@@ -102,7 +99,14 @@ def _field(record: dict[str, Any], key: str, check: Callable[[Any], bool], defau
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+    """Text that may become part of a path or of an environment."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_int(value: Any) -> bool:

@@ -49,7 +49,10 @@ class LogView:
         self._draws_runs = self._out.screen and not wish.own
         self._finder = self._make_finder() if wish.last_run or self._draws_runs else None
         self._rules = RunRules(self._out)
-        self._last_run = ""  # ISO time of the newest run that was drawn
+        # ISO time of the newest run that needs no line any more. Asked before the log is opened: a run that
+        # begins in between is drawn.
+        newest = self._finder.last() if self._finder is not None and self._draws_runs else None
+        self._last_run = newest.at if newest is not None else ""
         self._inode = ""
 
     def show(self) -> None:

@@ -4,7 +4,6 @@ import importlib
 import os
 import sys
 import time
-import traceback
 
 import click
 
@@ -119,6 +118,8 @@ def _say(text: str, code: int) -> int:
 
 def _record_fault(error: Exception) -> str:
     """Keep the traceback of our own fault and say where."""
+    import traceback
+
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     path = os.path.join(base, "watchdog", "faults.log")
     what = f"a fault of watchdog itself ({type(error).__name__}: {error})"

@@ -49,6 +49,7 @@ class Hub:
         terminal: Terminal,
         control: ControlServer,
         log_position: Callable[[], tuple[str, int]],
+        run_position: Callable[[], tuple[str, int]],
         start_ticks: Callable[[], int | None],
         greeting: Sequence[str],
     ) -> None:
@@ -57,6 +58,7 @@ class Hub:
         Args:
             base: a snapshot with all that does not change.
             log_position: where the child's log ends now.
+            run_position: where it ended just before the newest run was spawned.
             start_ticks: of the present child.
             greeting: lines for the screen, shown once the program lives.
         """
@@ -67,6 +69,7 @@ class Hub:
         self._terminal = terminal
         self._control = control
         self._log_position = log_position
+        self._run_position = run_position
         self._start_ticks = start_ticks
         self._greeting = list(greeting)
         self._clock = SystemClock()
@@ -113,7 +116,8 @@ class Hub:
         match fact:
             case facts.Spawned() | facts.TakenOver():
                 self.settled = True
-                file_id, offset = self._log_position()
+                begins = self._run_position if isinstance(fact, facts.Spawned) else self._log_position
+                file_id, offset = begins()
                 extra["log"] = {"file_id": file_id, "offset": offset}
                 self._child_started_at = iso(at)
                 self._greet(fact)

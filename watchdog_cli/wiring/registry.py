@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 
+from watchdog_cli.adapters import foreign_json
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.atomic_file import write_atomic
 
@@ -32,10 +33,12 @@ def entries() -> list[Places]:
     """All noted watchdogs whose state folder still exists; entries of vanished ones are removed."""
     home = _home()
     found = []
-    if home is None or not os.path.isdir(home):
-        return []
-    for name in sorted(os.listdir(home)):
-        path = os.path.join(home, name)
+    try:
+        names = sorted(os.listdir(home)) if home is not None else []
+    except OSError:  # none yet, or not ours to read
+        names = []
+    for name in names:
+        path = os.path.join(home or "", name)
         if not name.endswith(".json"):
             continue
         places = _read(path)
@@ -50,8 +53,8 @@ def entries() -> list[Places]:
 def _read(path: str) -> Places | None:
     try:
         with open(path, "rb") as file:
-            record = json.loads(file.read(ENTRY_LIMIT))
+            record = foreign_json.parse(file.read(ENTRY_LIMIT))
         folder, name = record["folder"], record["name"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
     return Places(folder, name) if isinstance(folder, str) and isinstance(name, str) else None

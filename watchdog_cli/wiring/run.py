@@ -4,10 +4,10 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watchdog_cli import __version__
-from watchdog_cli.adapters.child import HEARTBEAT, STATE, ChildTree, Identity, Launch
+from watchdog_cli.adapters.child import HEARTBEAT, ChildTree, Identity, Launch
 from watchdog_cli.adapters.clock import SystemClock, iso
 from watchdog_cli.adapters.control import ControlServer
 from watchdog_cli.adapters.file_notice import InotifyNotice
@@ -17,15 +17,18 @@ from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.adapters.instance_lock import InstanceLock
 from watchdog_cli.adapters.journal import Recorder
 from watchdog_cli.adapters.log_pump import LogPump
+from watchdog_cli.adapters.marked import STATE
 from watchdog_cli.adapters.notify_socket import NotifyServer, tell_manager
 from watchdog_cli.adapters.rotating_file import RotatingFile
-from watchdog_cli.adapters.signals import Signals
+from watchdog_cli.adapters.signals import Signals, hold
 from watchdog_cli.adapters.terminal import Terminal
 from watchdog_cli.core import supervisor
 from watchdog_cli.core.errors import ExitCode, SpawnError, StorageError
 from watchdog_cli.core.events import Adopted, Beat, Begin, By, Event, PauseAsked, RestartAsked, StopAsked
 from watchdog_cli.core.facts import Fact, Notice
+from watchdog_cli.core.phases import Backoff, GivenUp, Stopping
 from watchdog_cli.core.policy import Source
+from watchdog_cli.core.report import State
 from watchdog_cli.core.settings import Settings
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.core.supervisor import Supervisor
@@ -69,13 +72,14 @@ def supervise(order: Order) -> int:
     settings = order.settings
     places = Places(settings.folder, settings.name, settings.log_dir)
     places.make()
+    hold()  # from the lock on others may send us signals, and nobody listens yet
     lock = InstanceLock(places.lock)
     lock.acquire(settings.name)
     session = _Session(order, places, lock)
     try:
         code = session.run()
         if code is None:
-            upgrade.become(session.successor, order.arguments, lock)
+            upgrade.become(session.successor, order.arguments, lock, session.notes_for_successor)
             return ExitCode.INTERNAL
         if code == ExitCode.SPAWN and session.hub.spawn_fault and not session.hub.settled:
             raise SpawnError(session.hub.spawn_fault)
@@ -89,6 +93,7 @@ class _Session:
 
     def __init__(self, order: Order, places: Places, lock: InstanceLock) -> None:
         self.successor: list[str] = []
+        self.notes_for_successor: dict[str, str] = {}
         self._order = order
         self._settings = order.settings
         self._places = places
@@ -152,6 +157,7 @@ class _Session:
             terminal=self._terminal,
             control=self._control,
             log_position=self._pump.position,
+            run_position=self._pump.run_position,
             start_ticks=self._start_ticks,
             greeting=() if self._lock.was_handed_over else self._order.greeting,
         )
@@ -260,12 +266,26 @@ class _Session:
     def _supervisor(self, legacy: Legacy) -> Supervisor:
         before = legacy.snapshot
         crashed = before is not None and legacy.same_boot and before.ended == ""
-        return supervisor.new(
+        sup = supervisor.new(
             self._settings.policy,
             number=legacy.number,
             restarts=before.restarts if before is not None else 0,
             window=before.window if before is not None and crashed else (),
             ever_beat=before.ever_beat if before is not None else False,
+        )
+        return self._go_on_waiting(sup, before) if before is not None and crashed else sup
+
+    def _go_on_waiting(self, sup: Supervisor, before: Snapshot) -> Supervisor:
+        """After an upgrade a delay runs on: it is no start that somebody asked for."""
+        at = before.next_start
+        if not self._lock.handed_over or at is None or self._legacy.survivor is not None:
+            return sup
+        gave_up = before.state == State.GAVE_UP.value
+        return replace(
+            sup,
+            phase=GivenUp("as before the upgrade", at) if gave_up else Backoff(at),
+            settled=True,
+            ailing=True,
         )
 
     def _first_events(self) -> list[Event]:
@@ -276,21 +296,23 @@ class _Session:
         for fact in self._early:
             self.hub.tell(fact)
         legacy, order = self._legacy, self._order
-        events: list[Event] = []
-        if legacy.survivor is None:
-            if order.only_stop:
-                return [StopAsked(By.COMMAND)]
-            self._say_old_end(legacy)
-            events.append(Begin())
-            return events
-        events = self._adopt(legacy.survivor, legacy)
+        if legacy.survivor is not None:
+            events = self._adopt(legacy.survivor, legacy)
+            return events if order.only_stop else [*events, *self._old_pause(legacy)]
+        if order.only_stop:
+            return [StopAsked(By.COMMAND)]
+        self._say_old_end(legacy)
+        return [*self._old_pause(legacy), Begin()]
+
+    def _old_pause(self, legacy: Legacy) -> list[Event]:
+        """Somebody worked on it when the watchdog before this one was killed or replaced, and still does."""
         before = legacy.snapshot
-        if before is not None and before.paused and not order.only_stop:
-            left = (
-                None if before.pause_until is None else max(0.1, before.pause_until - self._clock.monotonic())
-            )
-            events.append(PauseAsked(left))
-        return events
+        if before is None or not before.paused or before.ended or not legacy.same_boot:
+            return []
+        if before.pause_until is None:
+            return [PauseAsked(None)]
+        left = before.pause_until - self._clock.monotonic()
+        return [PauseAsked(left)] if left > 0 else []
 
     def _adopt(self, survivor: Identity, legacy: Legacy) -> list[Event]:
         order = self._order
@@ -371,8 +393,11 @@ class _Session:
 
     def _hand_over(self, prefix: list[str]) -> str:
         error = upgrade.objection(prefix)
+        if isinstance(self._runner.sup.phase, Stopping) or not self._runner.sup.want_up:
+            error = "the program is just being stopped; ask again when that is over"
         if not error:
             self.successor = prefix
+            self.notes_for_successor = self._child.notes_for_successor()
             self._tell(Notice("upgrade", f"handing over to a fresh watchdog (this is version {__version__})"))
             self.hub.keep(self._runner.sup)
             self._runner.hand_over()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchdog_cli.adapters import procfs, state_file
-from watchdog_cli.adapters.child import Identity, find_marked
+from watchdog_cli.adapters.child import Identity
+from watchdog_cli.adapters.marked import RUN_ID, find_marked
 from watchdog_cli.core.errors import AlreadyRunningError, IdentityUnknownError
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.wiring.places import Places
@@ -78,10 +79,10 @@ def _recorded(snapshot: Snapshot, *, force: bool) -> Identity | None:
     if child is None:
         return None
     found = procfs.stat(child.process.pid)
-    if found is None or found.is_zombie:
-        return None
+    if found is None or (found.is_zombie and found.parent != os.getpid()):
+        return None  # a dead one of our own, after an upgrade, still has an exit code to tell
     if child.process.start_ticks is None:
-        marker = f"WATCHDOG_RUN_ID={child.run_id}".encode()
+        marker = os.fsencode(f"{RUN_ID}={child.run_id}")
         if child.run_id and procfs.environment_has(found.pid, marker):
             return Identity(found.pid, found.start_ticks, child.run_id, child.number)
         if force:
@@ -102,16 +103,18 @@ def _marked(places: Places, snapshot: Snapshot | None) -> tuple[Identity | None,
         return None, False
     run_id = marked[-1][1]
     members = [one for one, owner in marked if owner == run_id]
-    leader = next((one for one in members if one.pid == one.session), None)
-    first = leader if leader is not None else members[0]
-    known = snapshot is not None and snapshot.child is not None and snapshot.child.run_id == run_id
-    number = snapshot.child.number if known and snapshot is not None and snapshot.child is not None else 0
-    if number == 0:
+    first = members[0]
+    recorded = snapshot.child if snapshot is not None else None
+    if recorded is not None and recorded.run_id == run_id:
+        leader_lives = (
+            False  # it would have been found by its identity; others may lead sessions of their own
+        )
+        number = recorded.number
+    else:
+        leader_lives = first.pid == first.session  # the leader is the first process of its run
         number = (snapshot.number if snapshot else 0) + 1
-    if leader is None:
-        gone = -1  # no process has these start ticks
-        return Identity(first.pid, gone, run_id, number), False
-    return Identity(leader.pid, leader.start_ticks, run_id, number), True
+    gone = -1  # no process has these start ticks
+    return Identity(first.pid, first.start_ticks if leader_lives else gone, run_id, number), leader_lives
 
 
 def _refuse_if_watched(leader_pid: int, places: Places) -> None:

@@ -5,12 +5,11 @@ supervisor for a moment, a service manager sees no end, and the exit code of the
 """
 
 import os
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from watchdog_cli.adapters.instance_lock import HANDED_OVER, InstanceLock
-from watchdog_cli.adapters.signals import ENDING
+from watchdog_cli.adapters.signals import hold
 
 
 def own_prefix() -> list[str]:
@@ -34,13 +33,18 @@ def objection(prefix: Sequence[str]) -> str:
     return ""
 
 
-def become(prefix: Sequence[str], arguments: Sequence[str], lock: InstanceLock) -> None:
+def become(
+    prefix: Sequence[str], arguments: Sequence[str], lock: InstanceLock, notes: Mapping[str, str]
+) -> None:
     """Replace this program. Returns only if that fails.
 
     Signals wait meanwhile: one that came in between would end us by its default.
+
+    Args:
+        notes: environment entries for the next image alone.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    environment = dict(os.environ)
+    hold()
+    environment = {**os.environ, **notes}
     if lock.descriptor is not None:
         os.set_inheritable(lock.descriptor, True)
         environment[HANDED_OVER] = str(lock.descriptor)

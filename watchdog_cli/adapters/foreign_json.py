@@ -1,0 +1,53 @@
+"""JSON that somebody else wrote: whatever its bytes, it becomes a value that can be passed on, or a ValueError."""
+
+import json
+from typing import Any
+
+DEEPEST = 50  # chosen: far above what people write, far below what copying and writing again can bear
+
+
+def parse(content: bytes | str, *, lenient: bool = False) -> Any:
+    """The value that the text stands for.
+
+    Args:
+        lenient: numbers that JSON cannot write again (NaN, 1e999) become text instead of an error.
+    Raises:
+        ValueError: it is no JSON, or nested too deeply, or holds a number that is none.
+    """
+    other = str if lenient else _refuse
+    try:
+        found = json.loads(content, parse_constant=other, parse_float=_lenient_float if lenient else _finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if _is_deep(found):
+        raise ValueError("it is nested too deeply")
+    return found
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _parts(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return _refuse(text) if number in (float("inf"), float("-inf")) else number
+
+
+def _lenient_float(text: str) -> float | str:
+    number = float(text)
+    return text if number in (float("inf"), float("-inf")) else number

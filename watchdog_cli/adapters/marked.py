@@ -1,0 +1,30 @@
+"""Processes that carry the marks of a watchdog in their environment, whoever their parent is by now."""
+
+import os
+
+from watchdog_cli.adapters import procfs
+
+RUN_ID = "WATCHDOG_RUN_ID"
+STATE = "WATCHDOG_STATE"
+
+
+def find_marked(state_folder: str) -> list[tuple[procfs.Stat, str]]:
+    """All living processes that a watchdog with this state folder started, with their run ids.
+
+    Ourselves and our ancestors are left out: the program may have started us.
+    """
+    everyone = procfs.everybody()
+    above = {os.getpid()}
+    pid = os.getppid()
+    while pid in everyone and pid not in above:
+        above.add(pid)
+        pid = everyone[pid].parent
+    marker = os.fsencode(f"{STATE}={state_folder}")
+    found = []
+    for one in everyone.values():
+        if one.pid in above or one.is_zombie or not procfs.environment_has(one.pid, marker):
+            continue
+        run_id = procfs.environment_value(one.pid, RUN_ID.encode())
+        if run_id:
+            found.append((one, run_id.decode("ascii", "replace")))
+    return sorted(found, key=lambda pair: (pair[0].start_ticks, pair[0].pid))
