@@ -40,7 +40,7 @@ class Backup:
         return self.sequence >= 0
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes | bytearray) -> str:
     """Return the part of the content's hash that stands in a name."""
     return hashlib.sha256(data).hexdigest()[:_HASH_DIGITS]
 

@@ -1,6 +1,6 @@
 """What other terminals and hands change, worked into the running list."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from tracker.model import (
     parse_token,
 )
 from tracker.place import Place
-from tracker.store import Store
+from tracker.store import Fields, Store
 from tracker.token_file import DamagedError, Loaded
 from tracker.when import utc_text
 
@@ -129,9 +129,9 @@ class ChangeDesk:
         if loaded is None:
             self._say("tracked_tokens.json was taken away; it is written again")
             return True
-        added, removed, changed = merge(tokens, loaded, dict(base))
+        added, removed, changed = merge(tokens, loaded, base)
         self._store.note_removals(removed)
-        self._store.base = dict(loaded.tokens)
+        self._store.remember(loaded.tokens)
         self._say(
             f"tracked_tokens.json was changed by hand: {added} tokens added, {removed} removed, {changed} changed"
         )
@@ -173,7 +173,7 @@ def token_from(address: str, fields: dict[str, Any]) -> Token:
     return with_history(token.with_fields(**missing), points if isinstance(points, list) else [])
 
 
-def merge(tokens: dict[str, Token], loaded: Loaded, base: dict[str, Token]) -> tuple[int, int, int]:
+def merge(tokens: dict[str, Token], loaded: Loaded, base: Mapping[str, Fields]) -> tuple[int, int, int]:
     """Work a file that was changed by hand into the running list; return how many were added, removed, changed.
 
     Args:
@@ -189,7 +189,7 @@ def merge(tokens: dict[str, Token], loaded: Loaded, base: dict[str, Token]) -> t
                 tokens[address] = theirs
                 added += 1
             continue  # else: removed here meanwhile, and that is the newer wish
-        old = before.fields if before is not None else {}
+        old = before if before is not None else {}
         differ = {
             name: value
             for name, value in theirs.fields.items()

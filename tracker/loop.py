@@ -98,8 +98,10 @@ class Loop:
         self._save_failure = ""
         self._heartbeat_failure = ""
         self._long_round_said = False
-        self._dirty: Mapping[str, Token] = dict(tokens)  # as last handed to the saver
-        self._saving: Mapping[str, Token] = {}
+        # Counters, not copies: holding on to old tokens would hold their histories, too.
+        self._changes_made = 0
+        self._changes_saved = 0
+        self._changes_handed = 0
         self._save_asked = save_at_once
         self._next_save = self._begun + settings.save_interval
         self._next_beat = self._begun
@@ -127,8 +129,7 @@ class Loop:
     # --- one turn ---
 
     def _turn(self, begun: float) -> None:
-        if self._changes.take(self.tokens):
-            self._save_asked = True
+        self._take_changes()
         self._watch_new(token for token in self.tokens.values() if self.polled(token))
         self._refill()
         self._market.begin_turn()
@@ -159,6 +160,11 @@ class Loop:
         self._turns += 1
         self._last_cycle = utc_text()
         self._between()
+
+    def _take_changes(self, *, final: bool = False) -> None:
+        if self._changes.take(self.tokens, final=final):
+            self._save_asked = True
+            self._changes_made += 1
 
     def _refill(self) -> None:
         """Begin a new round of all tokens when the last one is done."""
@@ -208,7 +214,9 @@ class Loop:
                 if rise.level >= TOLD_BY_FLAG:
                     changed = changed.with_fields(**{REACHED_50: True})
                 self._save_asked = True
-            self.tokens[address] = changed
+            if changed is not token:
+                self.tokens[address] = changed
+                self._changes_made += 1
 
     # --- between the work ---
 
@@ -248,6 +256,7 @@ class Loop:
             case Learned():
                 token = self.tokens.get(event.address)
                 if token is not None:
+                    self._changes_made += 1
                     self.tokens[event.address] = token.with_fields(**{RUGCHECK: event.status})
 
     def _save_if_due(self) -> None:
@@ -255,25 +264,21 @@ class Loop:
         if self._saver.busy or not (self._save_asked or now >= self._next_save):
             return
         self._next_save = now + self._settings.save_interval
-        if not self._save_asked and self._same(self._dirty):
+        if not self._save_asked and self._changes_made == self._changes_saved:
             return
         self._save_asked = False
-        self._hand_over()
-        self._saver.start(self._saving)
+        self._saver.start(self._hand_over())
 
-    def _hand_over(self) -> None:
-        self._saving = dict(self.tokens)
+    def _hand_over(self) -> Mapping[str, Token]:
         self._changes.handed()
-
-    def _same(self, saved: Mapping[str, Token]) -> bool:
-        return saved.keys() == self.tokens.keys() and all(saved[a] is t for a, t in self.tokens.items())
+        self._changes_handed = self._changes_made
+        return dict(self.tokens)
 
     def _on_saved(self, event: Saved) -> None:
         self._saver.collected()
         self._changes.saved(well=event.failure is None and not event.outside)
         if event.outside:
-            if self._changes.take(self.tokens):
-                self._save_asked = True
+            self._take_changes()
             return
         for complaint in event.complaints:
             say(complaint)
@@ -287,7 +292,7 @@ class Loop:
             say("saving works again")
         self._save_failure = event.complaints[0] if event.complaints else ""
         self._last_save = utc_text()
-        self._dirty = self._saving
+        self._changes_saved = self._changes_handed
 
     # --- the beat ---
 
@@ -350,12 +355,10 @@ class Loop:
         while (event := self._inbox.get(0.0)) is not None:
             self.handle(event)
         for _ in range(3):  # a hand may be changing the file at this very moment
-            if self._changes.take(self.tokens, final=True):
-                self._save_asked = True
-            if self._saver.busy or (self._same(self._dirty) and not self._save_asked):
+            self._take_changes(final=True)
+            if self._saver.busy or (self._changes_made == self._changes_saved and not self._save_asked):
                 break
-            self._hand_over()
-            saved = self._saver.save_now(self._saving)
+            saved = self._saver.save_now(self._hand_over())
             self._on_saved(saved)
             if not saved.outside:
                 break

@@ -10,8 +10,8 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from watchdog_kit.atomic_file import Steps, sweep_temps, write_atomic
 from watchdog_kit.quantities import format_duration
 
 Signature = tuple[int, int, int]
+Fields = Mapping[str, Any]
 
 
 class OutsideChangeError(Exception):
@@ -75,7 +76,7 @@ class Store:
         self._removed = 0  # as ``removed`` was when the present main file was saved
         self._sequence: int | None = None
         self.removed = 0  # tokens removed on purpose, ever: what tells a wish from an accident
-        self.base: Mapping[str, Token] = {}  # as last read or written: what hand-made changes are measured by
+        self.base: dict[str, Fields] = {}  # as last read or written: what hand-made changes are measured by
 
     def load(self) -> Restored:
         """Read what was saved, from the newest valid backup when the main file is damaged or gone.
@@ -93,19 +94,28 @@ class Store:
         damage = "it is gone"
         signature = self._stat()
         if signature is not None:
-            data = self._read(self._place.tokens)
             try:
-                loaded = token_file.decode(data)
+                self._load_main(restored, signature)
             except DamagedError as error:
                 damage = str(error)
             else:
-                self._take(loaded, restored, data, signature)
                 return restored
         elif not found:
             restored.first_start = True
             return restored
         self._restore_newest(found, restored, damage, there=signature is not None)
         return restored
+
+    def _load_main(self, restored: Restored, signature: Signature) -> None:
+        data = self._read(self._place.tokens)
+        digest = backups.digest_of(data)
+        loaded = None
+        if digest == self._noted_digest():
+            with contextlib.suppress(ValueError, AttributeError):  # then it is read with all care below
+                loaded = Loaded(token_file.decode_own(data))
+        if loaded is None:
+            loaded = token_file.decode(data)
+        self._take(loaded, restored, digest, signature)
 
     def restore(self, backup: Backup) -> Restored:
         """Put one chosen backup in the place of the main file, which itself becomes the newest backup.
@@ -126,13 +136,13 @@ class Store:
                 self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
                 self._back_up()
         self._write(data)
-        self._take(loaded, restored, data, self._stat())
+        self._take(loaded, restored, backups.digest_of(data), self._stat())
         return restored
 
-    def _take(self, loaded: Loaded, restored: Restored, data: bytes, signature: Signature | None) -> None:
+    def _take(self, loaded: Loaded, restored: Restored, digest: str, signature: Signature | None) -> None:
         restored.tokens = loaded.tokens
-        self.base = dict(loaded.tokens)
-        self._signature, self._digest, self._count = signature, backups.digest_of(data), len(loaded.tokens)
+        self.remember(loaded.tokens)
+        self._signature, self._digest, self._count = signature, digest, len(loaded.tokens)
         with contextlib.suppress(OSError):
             self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
         if loaded.bad:
@@ -149,7 +159,7 @@ class Store:
             if there:
                 self._set_aside(restored, f"tracked_tokens.json is damaged ({damage})")
             self._write(data)
-            self._take(loaded, restored, data, self._stat())
+            self._take(loaded, restored, backups.digest_of(data), self._stat())
             age = max(0.0, (datetime.now(UTC) - backup.at).total_seconds())
             restored.alarms.append(
                 f"tracked_tokens.json could not be used ({damage}); restored {len(loaded.tokens)} tokens "
@@ -185,31 +195,47 @@ class Store:
         """
         if self.changed_outside():
             raise OutsideChangeError
-        pieces: list[tuple[str, bytes]] = []
-        complaints = []
-        for address, token in tokens.items():
-            try:
-                pieces.append((address, token_file.encode_token(token)))
-            except (ValueError, TypeError, RecursionError) as error:
-                # The model lets nothing in that cannot be written; should it ever, the others must not pay.
-                complaints.append(f"token {address} cannot be written: {error}")
-                if address in self.base:
-                    with contextlib.suppress(ValueError, TypeError, RecursionError):
-                        pieces.append((address, token_file.encode_token(self.base[address])))
-        count, removed = len(pieces), self.removed
-        data = token_file.encode(pieces)
-        del pieces
+        complaints: list[str] = []
+        removed = self.removed
+        data = token_file.encode(self._pieces(tokens, complaints))
         digest = backups.digest_of(data)
         if self._signature is not None:
             self._back_up()
         if self.changed_outside():
             raise OutsideChangeError
         self._write(data)
-        self._signature, self._digest, self._count = self._stat(), digest, count
+        self._signature, self._digest, self._count = self._stat(), digest, len(tokens)
         self._saved_at, self._removed = datetime.now(UTC), removed
-        self.base = tokens
+        self.remember(tokens)
         self._prune()
+        with contextlib.suppress(OSError):  # without the note the next start only takes longer
+            write_atomic(self._digest_path(), digest.encode(), durable=False)
         return complaints
+
+    def _pieces(self, tokens: Mapping[str, Token], complaints: list[str]) -> Iterator[tuple[str, bytes]]:
+        for address, token in tokens.items():
+            try:
+                yield address, token_file.encode_token(token)
+            except (ValueError, TypeError, RecursionError) as error:
+                # The model lets nothing in that cannot be written; should it ever, the others must not pay.
+                complaints.append(f"token {address} cannot be written: {error}")
+                if address in self.base:
+                    with contextlib.suppress(ValueError, TypeError, RecursionError):
+                        yield address, token_file.encode_token(replace(token, fields=self.base[address]))
+
+    def remember(self, tokens: Mapping[str, Token]) -> None:
+        """Take these tokens for what stands in the main file."""
+        self.base = {address: token.fields for address, token in tokens.items()}
+
+    def _digest_path(self) -> str:
+        return os.path.join(self._place.inner, "saved")
+
+    def _noted_digest(self) -> str:
+        try:
+            with open(self._digest_path(), "rb") as file:
+                return file.read(100).decode("ascii", "replace")
+        except OSError:
+            return ""
 
     def changed_outside(self) -> bool:
         """Say if the main file is not the one that we last read or wrote."""
@@ -280,7 +306,7 @@ class Store:
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror}") from error
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | bytearray) -> None:
         mode = 0o600
         with contextlib.suppress(OSError):
             mode = os.stat(self._place.tokens).st_mode & 0o777

@@ -28,6 +28,8 @@ _BLANK = " \t\r\n"
 _POINT_START = "\n      {"
 _LIST_START = f'"{HISTORY}": ['
 _LIST_END = "\n    ]"
+_OWN_LIST = f'\n    "{HISTORY}": [\n'.encode()
+_OWN_EMPTY = f'\n    "{HISTORY}": []'.encode()
 _FIRST_POINT_NAMES = {"price", "changePercent", "timestamp"}
 
 
@@ -51,6 +53,7 @@ def decode(data: bytes) -> Loaded:
         DamagedError: it is not JSON, not an object, or it holds something but not one valid token.
     """
     text = data.decode("latin-1").removeprefix("\xef\xbb\xbf")
+    del data  # nobody may need it any more, and it may be large
     try:
         loaded = _decode(text)
     except RecursionError:
@@ -239,7 +242,49 @@ def encode_token(token: Token) -> bytes:
     return b"".join((b"{\n", *parts, after, b"\n  }"))
 
 
-def encode(pieces: Iterable[tuple[str, bytes]]) -> bytes:
+def encode(pieces: Iterable[tuple[str, bytes]]) -> bytearray:
     """Put written tokens together to the bytes of a file."""
-    body = b",\n".join(b"  " + _quoted(name).encode() + b": " + piece for name, piece in pieces)
-    return b"{\n" + body + b"\n}" if body else b"{}"
+    data = bytearray(b"{")
+    for name, piece in pieces:
+        data += b"\n  " if len(data) == 1 else b",\n  "
+        data += _quoted(name).encode()
+        data += b": "
+        data += piece
+    data += b"}" if len(data) == 1 else b"\n}"
+    return data
+
+
+def decode_own(data: bytes) -> dict[str, Token]:
+    """Read bytes that ``encode`` made and that surely did not change since, several times as fast.
+
+    The points of history are taken as they stand, for they were checked when they came in.
+
+    Raises:
+        ValueError: it is not quite what ``encode`` makes; ``decode`` then says what it is.
+    """
+    tokens: dict[str, Token] = {}
+    if data == b"{}":
+        return tokens
+    at = len(b"{\n  ")
+    while True:
+        colon = data.index(b": {\n", at)
+        end = data.index(b"\n  }", colon)
+        name = str(json.loads(data[at:colon]))
+        start, history = data.find(_OWN_LIST, colon, end), b""
+        if start >= 0:
+            close = data.index(b"\n    ]", start, end)
+            history = data[start + len(_OWN_LIST) : close]
+            head = data[colon + 2 : start] + _OWN_EMPTY + data[close + 6 : end + 4]
+        else:
+            head = data[colon + 2 : end + 4]
+        token = parse_token(name, json.loads(head))
+        if history:
+            last = json.loads(history[history.rfind(b"\n      },\n") + 1 :].removeprefix(b"      },\n"))
+            points = history.count(b"\n      },\n") + 1
+            token = replace(token, history=history, points=points, last_point=as_number(last.get("price")))
+        tokens[name] = token
+        if data[end + 4 : end + 8] != b",\n  ":
+            if data[end + 4 :] != b"\n}":
+                raise ValueError("something else stands behind a token")
+            return tokens
+        at = end + 8

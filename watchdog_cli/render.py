@@ -72,7 +72,7 @@ def status_text(report: StatusReport) -> str:
 
 def body(report: StatusReport) -> list[str]:
     """The lines below the headline."""
-    return [f"  {label:<{LABEL_WIDTH}} {text}" for label, text in details(report)]
+    return [f"  {label:<{LABEL_WIDTH}} {_clean(text)}" for label, text in details(report)]
 
 
 def local(at: str) -> str:
@@ -116,8 +116,13 @@ def _restarts(restarts: RestartsPart) -> list[tuple[str, str]]:
     return rows
 
 
+def _clean(text: str) -> str:
+    """Text of others (messages, arguments, paths) without what would break a line or steer a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def _short(text: str, limit: int) -> str:
-    clean = "".join(character if character.isprintable() else "?" for character in text)
+    clean = _clean(text)
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
 
 

@@ -1,6 +1,6 @@
 """The control socket: one slow, silent, mad or gone client never matters to anybody else."""
 
-import errno
+import contextlib
 import json
 import os
 import resource
@@ -139,8 +139,7 @@ def test_endless_question_is_cut(bench: Bench) -> None:
     """A question without end is not collected."""
     with bench.connect() as mad:
         with pytest.raises(OSError, match=r".+"):
-            for _ in range(1000):
-                mad.sendall(b"x" * REQUEST_LIMIT)
+            mad.sendall(b"x" * (1000 * REQUEST_LIMIT))
         assert bench.ask("status")
 
 
@@ -161,8 +160,8 @@ def test_silent_and_vanishing_clients_do_not_matter(bench: Bench) -> None:
                 one.sendall(b'{"ask": ')
             elif number % 3 == 1:
                 one.close()
-        except OSError as error:
-            assert error.errno in (errno.EPIPE, errno.ECONNRESET)
+        except (BrokenPipeError, ConnectionResetError):
+            continue  # pushed out by the others
     began = time.monotonic()
     assert bench.ask("status")
     assert time.monotonic() - began < 2
@@ -232,10 +231,8 @@ def test_mad_server_is_an_error_of_one_kind(tmp_path: Path, content: bytes) -> N
         connection, _ = listener.accept()
         with connection:
             connection.recv(1000)
-            try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(content)
-            except OSError as error:
-                assert error.errno in (errno.EPIPE, errno.ECONNRESET)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -315,6 +312,13 @@ def test_deep_folders_work(tmp_path: Path) -> None:
     assert not (folder / "control").exists()
 
 
+def _is_refused(folder: Path) -> bool:
+    try:
+        return list(ask(str(folder), {"ask": "x"}, limit_s=1)) == []
+    except NoAnswerError:
+        return True
+
+
 def test_short_descriptors_do_not_make_it_spin(tmp_path: Path) -> None:
     """With no descriptor left, clients are refused one by one instead of waking us for ever."""
     code = """
@@ -347,9 +351,7 @@ while time.monotonic() < end and os.getppid() != 1:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         for _ in range(5):
-            with pytest.raises(NoAnswerError):
-                if not list(ask(str(tmp_path), {"ask": "x"}, limit_s=1)):
-                    raise NoAnswerError("refused")
+            assert _is_refused(tmp_path)
         turns = int(process.stdout.readline())
         assert turns < 100
         assert list(ask(str(tmp_path), {"ask": "x"}, limit_s=5)) == [{"v": 1, "ok": True}]

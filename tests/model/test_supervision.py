@@ -1,10 +1,12 @@
 """The core against a simple model of itself, through long random histories."""
 
+import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from model.supervision import BOUNDED, Supervision
+from model.supervision import BOUNDED, GoodPrograms, Supervision
 
 
-def test_every_promise_holds_through_random_histories():
+@pytest.mark.parametrize("corner", [Supervision, GoodPrograms])
+def test_every_promise_holds_through_random_histories(corner):
     """Whatever happens in whatever order, no promise of the supervisor is broken."""
-    run_state_machine_as_test(Supervision, settings=BOUNDED)
+    run_state_machine_as_test(corner, settings=BOUNDED)

@@ -242,7 +242,10 @@ def test_killed_around_sending(start: Start, folder: Path, bot: TelegramServer, 
         assert shown.stdout.count("UNCERTAIN") == 5
         again = command("alerts", "resend", "1", env=settings(bot))
         assert again.returncode == 0
-        last.until(lambda: last.beat().get("alertsUncertain") == 4, "one less")
+        last.until(
+            lambda: (last.beat().get("alertsUncertain"), last.beat().get("alertsWaiting")) == (4, 0),
+            "one less",
+        )
         assert last.stop() == 0
     assert command("alerts", "resend", "1", env=settings(bot)).returncode == 2
     assert command("alerts", "resend", "2", env=settings(bot)).returncode == 0

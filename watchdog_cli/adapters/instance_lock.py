@@ -102,5 +102,5 @@ def _holder_by_trying(descriptor: int) -> int | None:
 def _leads_to(descriptor: int, path: str) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except OSError:
+    except (OSError, OverflowError):
         return False

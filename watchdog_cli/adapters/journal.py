@@ -5,6 +5,7 @@ One thread of its own writes all three, so that a slow or full disk never holds 
 
 import contextlib
 import json
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -59,6 +60,8 @@ class Recorder:
         except StorageError:
             self._journal.close()
             raise
+        for file in (self._journal, self._log):
+            _end_half_line(file)
         self._number = _last_number(journal_path)
         self._queue: queue.SimpleQueue[_Line | Snapshot | None] = queue.SimpleQueue()
         self._state_trouble = False
@@ -132,6 +135,13 @@ class Recorder:
 def _for_people(line: _Line) -> bytes:
     text = line.fact.text.replace("\n", " ")
     return f"{iso(line.at)} {line.fact.level.name:7} {text}\n".encode("utf-8", "replace")
+
+
+def _end_half_line(file: RotatingFile) -> None:
+    """What a watchdog that was killed in the middle of a line left must not swallow our first one."""
+    with contextlib.suppress(OSError), open(file.path, "rb") as left:
+        if left.seek(0, os.SEEK_END) and left.seek(-1, os.SEEK_END) >= 0 and left.read(1) != b"\n":
+            file.write(b"\n")
 
 
 def _journal_gap(lost: int, reason: str) -> bytes:

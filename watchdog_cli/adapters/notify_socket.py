@@ -5,10 +5,10 @@ Source: the documented interface of sd_notify(3); datagrams of ``KEY=VALUE`` lin
 
 import array
 import contextlib
+import errno
 import os
 import socket
 import struct
-import uuid
 
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.core.events import Beat, HangDeclared
@@ -31,7 +31,7 @@ class NotifyServer:
         """
         self._inbox = inbox
         self.status_text = ""
-        self.address = path if len(os.fsencode(path)) <= LONGEST_PATH else f"@watchdog-{uuid.uuid4().hex}"
+        self.address = path if len(os.fsencode(path)) <= LONGEST_PATH else _name_for(path)
         self._socket = socket.socket(
             socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         )
@@ -43,11 +43,20 @@ class NotifyServer:
                 self._socket.bind(path)
                 os.chmod(path, 0o600)
             else:
-                self._socket.bind("\0" + self.address[1:])
+                self._bind_name()
         except OSError:
             self._socket.close()
             raise
         inbox.register(self._socket.fileno(), self._on_ready)
+
+    def _bind_name(self) -> None:
+        try:
+            self._socket.bind("\0" + self.address[1:])
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            self.address = f"@watchdog-{os.urandom(16).hex()}"  # somebody sits on the name
+            self._socket.bind("\0" + self.address[1:])
 
     def begin_run(self) -> None:
         """Throw away what an earlier run said."""
@@ -107,6 +116,13 @@ class NotifyServer:
         if not self.address.startswith("@"):
             with contextlib.suppress(OSError):
                 os.unlink(self.address)
+
+
+def _name_for(path: str) -> str:
+    """A name without a path, the same for every watchdog of this place: a child that is adopted still knows it."""
+    import hashlib
+
+    return f"@watchdog-{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}"
 
 
 def tell_manager(*lines: str, environ: dict[str, str] | None = None) -> bool:

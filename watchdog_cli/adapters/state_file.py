@@ -1,8 +1,9 @@
 """state.json: load and save a snapshot, atomically, versioned. A bad file is set aside, never trusted."""
 
-import contextlib
+import errno
 import json
 import os
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import asdict, fields
@@ -12,7 +13,7 @@ from watchdog_cli.adapters import foreign_json
 from watchdog_cli.core.snapshot import LAST_RUNS, VERSION, ChildRecord, LastRun, ProcessId, Snapshot
 from watchdog_kit.atomic_file import write_atomic
 
-SIZE_LIMIT = 1 << 20
+SIZE_LIMIT = 8 << 20  # arguments may have 2 MiB, and three times that when escaped
 WINDOW_LIMIT = 1000
 T = TypeVar("T")
 
@@ -23,9 +24,14 @@ class BadStateError(ValueError):
 
 def encode(snapshot: Snapshot) -> bytes:
     """The file's content."""
+    return (json.dumps(to_record(snapshot), indent=1) + "\n").encode()
+
+
+def to_record(snapshot: Snapshot) -> dict[str, Any]:
+    """The snapshot in the shape of the file."""
     record = asdict(snapshot)
     unknown = record.pop("unknown")
-    return (json.dumps({"version": VERSION, **unknown, **record}, indent=1) + "\n").encode()
+    return {"version": VERSION, **unknown, **record}
 
 
 def decode(content: bytes) -> Snapshot:
@@ -40,6 +46,15 @@ def decode(content: bytes) -> Snapshot:
         record = foreign_json.parse(content)
     except ValueError as error:
         raise BadStateError("it is no complete JSON") from error
+    return from_record(record)
+
+
+def from_record(record: object) -> Snapshot:
+    """The snapshot in a value of the shape of the file.
+
+    Raises:
+        BadStateError: says what is wrong.
+    """
     if not isinstance(record, dict):
         raise BadStateError("it is no JSON object")
     version = record.get("version")
@@ -57,7 +72,7 @@ def load(path: str) -> Snapshot | None:
         BadStateError: the file is damaged or cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             content = file.read(SIZE_LIMIT + 1)
     except FileNotFoundError:
         return None
@@ -68,16 +83,23 @@ def load(path: str) -> Snapshot | None:
 
 def set_aside(path: str) -> str | None:
     """Rename a bad file so that it can be looked at; return the new name, None when that is impossible."""
-    target = f"{path}.bad-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    base = f"{path}.bad-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    names = (base, *(f"{base}-{number}" for number in range(2, 100)))
+    target = next((name for name in names if not os.path.lexists(name)), base)
     try:
-        os.replace(path, target)
+        os.rename(path, target)
     except OSError:
-        with contextlib.suppress(OSError):
-            if os.path.isdir(path):
-                os.rename(path, f"{target}-{os.getpid()}")
-                return f"{target}-{os.getpid()}"
         return None
     return target
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what should be a file; a pipe in its place would wait for a writer."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode) and not os.path.isdir(path):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not an ordinary file", path)
+    return descriptor
 
 
 def save(path: str, snapshot: Snapshot) -> None:

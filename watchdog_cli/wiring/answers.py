@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from watchdog_cli.adapters import state_file
 from watchdog_cli.adapters.control import Answer, Client
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.core.events import By, Event, PauseAsked, RestartAsked, ResumeAsked, StopAsked
@@ -122,6 +123,7 @@ class Answers:
             "judged": sup.judged,
             "said": self._status_text(),
             "foreign_pid": self._heartbeat.foreign_pid,
+            "snapshot": state_file.to_record(snapshot),  # the file may be old: a full disk, a deleted folder
         }
 
     @staticmethod

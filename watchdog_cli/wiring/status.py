@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from watchdog_cli.adapters import instance_lock, procfs
+from watchdog_cli.adapters import instance_lock, procfs, state_file
 from watchdog_cli.adapters.clock import iso
+from watchdog_cli.adapters.control import SOCKET as CONTROL
 from watchdog_cli.adapters.control import NoAnswerError, ask
 from watchdog_cli.core.errors import WatchdogError
 from watchdog_cli.core.report import (
@@ -25,6 +26,7 @@ from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.takeover import read_snapshot
 
 ANSWER_S = 1.0
+LOOK_S = 0.02
 BACKUP_FOLDER = "backups"
 
 
@@ -43,15 +45,10 @@ def quick_code(places: Places) -> int | None:
 def read_status(folder: str, name: str) -> StatusReport:
     """Look at everything and say how it is."""
     places = Places(folder, name)
-    pid = instance_lock.holder(places.lock)
-    live: Mapping[str, Any] | None = None
-    silent = ""
-    if pid is not None:
-        try:
-            live = next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), None)
-        except NoAnswerError as error:
-            silent = str(error)
-    snapshot, problem = read_snapshot(places, repair=False)
+    pid, live, silent = _ask_watchdog(places)
+    snapshot, problem = _snapshot_of(live) if live is not None else (None, "")
+    if snapshot is None:
+        snapshot, problem = read_snapshot(places, repair=False)
     if snapshot is not None:
         places = Places(folder, name, snapshot.log_dir)
     if pid is not None and live is not None:
@@ -59,6 +56,33 @@ def read_status(folder: str, name: str) -> StatusReport:
     if pid is not None:
         return _from_silent_watchdog(places, pid, snapshot, silent)
     return _without_watchdog(places, snapshot, problem)
+
+
+def _ask_watchdog(places: Places) -> tuple[int | None, Mapping[str, Any] | None, str]:
+    """The pid of the watchdog, its answer, and why there is none.
+
+    One that begins, ends or hands over has the lock but no socket for a moment: that is looked at again.
+    """
+    end = time.monotonic() + ANSWER_S
+    while True:
+        pid = instance_lock.holder(places.lock)
+        if pid is None:
+            return None, None, ""
+        try:
+            return pid, next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), None), ""
+        except NoAnswerError as error:
+            gone = not os.path.exists(os.path.join(places.state_folder, CONTROL))
+            if not gone or time.monotonic() > end:
+                return pid, None, str(error)
+        time.sleep(LOOK_S)
+
+
+def _snapshot_of(live: Mapping[str, Any]) -> tuple[Snapshot | None, str]:
+    """What the watchdog itself says of its state; an older one does not."""
+    try:
+        return state_file.from_record(live.get("snapshot")), ""
+    except state_file.BadStateError:
+        return None, ""
 
 
 def _from_watchdog(places: Places, live: Mapping[str, Any], snapshot: Snapshot | None) -> StatusReport:
@@ -98,7 +122,7 @@ def _note(live: Mapping[str, Any], health: Health) -> str:
 def _from_silent_watchdog(places: Places, pid: int, snapshot: Snapshot | None, silent: str) -> StatusReport:
     """The lock says that a watchdog lives, but it does not answer."""
     child = _child(snapshot)
-    deaf = not os.path.exists(os.path.join(places.state_folder, "control"))
+    deaf = not os.path.exists(os.path.join(places.state_folder, CONTROL))
     state = State.RUNNING if child is not None else State.WAITING
     heartbeat = _heartbeat_by_file(places, snapshot)
     if deaf:

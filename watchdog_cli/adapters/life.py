@@ -1,0 +1,41 @@
+"""In which life of which watchdog something happens, and when, on a clock that nobody sets.
+
+The journal and the samples carry both, so that their order and their distances outlive steps of the wall clock, and a
+time in which no watchdog lived can be told from one in which it had nothing to say.
+"""
+
+import os
+import time
+
+from watchdog_cli.adapters import procfs
+
+BOOT_LETTERS = 8  # of the name of a boot: enough to tell neighbours apart
+
+
+def own_life() -> str:
+    """``BOOT.PID.START``; the same before and after an upgrade in place, never the same for two processes."""
+    found = procfs.stat(os.getpid())
+    return f"{current_boot()}.{os.getpid()}.{found.start_ticks if found else 0}"
+
+
+def current_boot() -> str:
+    """A short name for the time since the machine was started; "" where nobody knows."""
+    return procfs.boot_id()[:BOOT_LETTERS]
+
+
+def boot_of(life: str) -> str:
+    """The boot to which a life belongs."""
+    return life.partition(".")[0]
+
+
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def up_s() -> float:
+        """Seconds since the machine was started, also those that it slept."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+
+    def up_s() -> float:
+        """Seconds on the steadiest clock there is."""
+        return time.monotonic()
