@@ -62,7 +62,7 @@ def details(report: StatusReport) -> list[tuple[str, str]]:
     if report.backups is not None:
         rows.append(("backups", str(report.backups)))
     rows.append(("folder", report.folder))
-    return rows
+    return [(label, _clean(text)) for label, text in rows]
 
 
 def status_text(report: StatusReport) -> str:
@@ -72,7 +72,7 @@ def status_text(report: StatusReport) -> str:
 
 def body(report: StatusReport) -> list[str]:
     """The lines below the headline."""
-    return [f"  {label:<{LABEL_WIDTH}} {_clean(text)}" for label, text in details(report)]
+    return [f"  {label:<{LABEL_WIDTH}} {text}" for label, text in details(report)]
 
 
 def local(at: str) -> str:

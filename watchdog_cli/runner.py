@@ -1,7 +1,8 @@
 """The loop: wait, step, perform. It knows ports only."""
 
 import uuid
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from watchdog_cli.core.actions import (
@@ -24,6 +25,14 @@ from watchdog_cli.core.supervisor import Supervisor, deadline, is_over
 COUNTDOWN_S = 1.0  # how often a stop that takes its time says who is still there
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A sign of our own life for the service manager above us."""
+
+    every_s: float
+    beat: Callable[[], object]
+
+
 class Runner:
     """Owns the state; everything else only puts events into the inbox."""
 
@@ -37,8 +46,13 @@ class Runner:
         heartbeat: Heartbeat,
         dumper: Dumper,
         listeners: Listeners,
+        pulse: Pulse | None = None,
     ) -> None:
-        """Nothing happens before ``run``."""
+        """Nothing happens before ``run``.
+
+        Args:
+            pulse: the watcher is watched too: called in this rhythm as long as the loop turns.
+        """
         self.sup = sup
         self._clock = clock
         self._inbox = inbox
@@ -46,6 +60,8 @@ class Runner:
         self._heartbeat = heartbeat
         self._dumper = dumper
         self._listeners = listeners
+        self._pulse = pulse
+        self._pulse_at = clock.monotonic() if pulse is not None else None
         self._countdown_at: float | None = None
         self._handed_over = False
 
@@ -71,10 +87,13 @@ class Runner:
 
     def _turn(self) -> None:
         self.sup = replace(self.sup, polling=not self._heartbeat.notices_work)
-        event = self._inbox.get(_earlier(deadline(self.sup), self._countdown_at))
+        event = self._inbox.get(_earlier(deadline(self.sup), self._countdown_at, self._pulse_at))
         if event is not None:
             self._take(event)
         now = self._clock.monotonic()
+        if self._pulse is not None and self._pulse_at is not None and now >= self._pulse_at:
+            self._pulse.beat()
+            self._pulse_at = now + self._pulse.every_s
         if self._countdown_at is not None and now >= self._countdown_at:
             self._count_down(now)
         until = deadline(self.sup)  # anew: an endless stream of events must not put off a deadline
@@ -167,9 +186,8 @@ class Runner:
             self._listeners.waiting(f"waiting for {', '.join(who)} ({when})")
 
 
-def _earlier(one: float | None, other: float | None) -> float | None:
-    candidates = [at for at in (one, other) if at is not None]
-    return min(candidates, default=None)
+def _earlier(*instants: float | None) -> float | None:
+    return min((at for at in instants if at is not None), default=None)
 
 
 def _essence(sup: Supervisor) -> tuple[object, ...]:

@@ -1,14 +1,16 @@
 """From a table of settings to click's options, and a ``--help`` with headings."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
-from watchdog_kit.kinds import Kind
-from watchdog_kit.settings import Setting
+if TYPE_CHECKING:  # a command with few options of its own shall not load the tables of all settings
+    from click.shell_completion import CompletionItem
+
+    from watchdog_kit.kinds import Kind
+    from watchdog_kit.settings import Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,7 +21,7 @@ _COLUMN = 34  # the widest option beside which its help still has room
 class SettingType(click.ParamType[Any]):
     """A kind of value as click wants it: what is wrong becomes click's own error, which ends with 2."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: "Kind") -> None:
         self.name = kind.word
         self.kind = kind
 
@@ -34,8 +36,10 @@ class SettingType(click.ParamType[Any]):
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
+    ) -> "list[CompletionItem]":
         """Offer the known words, or files and folders."""
+        from click.shell_completion import CompletionItem
+
         del ctx, param
         if self.kind.word in ("FILE", "DIR"):
             return [CompletionItem(incomplete, type=self.kind.word.lower())]
@@ -67,7 +71,7 @@ class GroupedCommand(click.Command):
                     formatter.write_dl(records, col_max=_COLUMN)
 
 
-def setting_option(setting: Setting) -> Callable[[F], F]:
+def setting_option(setting: "Setting") -> Callable[[F], F]:
     """Return the decorator that adds the setting as an option; its value is None when not given.
 
     The help shows the default with its unit. A switch can be turned off again too, for the file may have
@@ -90,7 +94,7 @@ def setting_option(setting: Setting) -> Callable[[F], F]:
     )
 
 
-def take_given(table: Sequence[Setting], values: dict[str, Any]) -> dict[str, object]:
+def take_given(table: "Sequence[Setting]", values: dict[str, Any]) -> dict[str, object]:
     """Take the settings out of a command's arguments and return, by key, those that were really given.
 
     A value may be None by wish (off, unlimited), so None alone does not say that none was given.

@@ -343,8 +343,10 @@ FAULTS = {
     "cap off by one, less": Fault(cap_one_less, WINDOW),
     "window edge off by one in time": Fault(window_edge_in_time, WINDOW),
     "window never forgets": Fault(window_never_forgets, WINDOW),
-    "stop undone by the end": Fault(stop_undone_by_end, "did not end with code 0|stop was undone"),
-    "stop undone by restart": Fault(stop_undone_by_restart, "did not end with code 0|stop was undone"),
+    "stop undone by the end": Fault(stop_undone_by_end, "did not end with code 0|stop was undone|gave up"),
+    "stop undone by restart": Fault(
+        stop_undone_by_restart, "did not end with code 0|stop was undone|the window counts"
+    ),
     "two children, helpers overlooked": Fault(
         helpers_overlooked, "two children|child lives: True|child alive"
     ),
@@ -362,7 +364,7 @@ FAULTS = {
         lambda patch: stale_words(patch, MemoryMeasured), "for memory|MemoryMeasured"
     ),
     "stale dump accepted": Fault(lambda patch: stale_words(patch, DumpDone), r"^DumpDone\(.* led to"),
-    "pause not heard": Fault(pause_not_heard, "while paused|frozen too early"),
+    "pause not heard": Fault(pause_not_heard, "while paused|frozen too early|ended without a reason"),
     "judged while paused": Fault(judged_while_paused, "judged while paused"),
     "pause without end": Fault(pause_without_end, "deadline|start that was due|hang was missed"),
     "kill deadline forgotten": Fault(
@@ -378,7 +380,7 @@ FAULTS = {
     "hang too early": Fault(hang_too_early, "called frozen too early|told that silence|a false kill"),
     "hang missed": Fault(hang_missed, "a hang was missed|a busy loop"),
     "memory looked at once": Fault(memory_once, "after one look"),
-    "asked restart counted": Fault(asked_restart_counted, "the window counts differently"),
+    "asked restart counted": Fault(asked_restart_counted, "the window counts differently|gave up too early"),
     "asked restart keeps the window": Fault(asked_restart_keeps_window, "the window counts differently"),
     "delay skipped": Fault(delay_skipped, "started too early"),
     "stop not begun": Fault(stop_not_begun, "did not end with code 0|nothing followed"),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from watchdog_cli.adapters import libc, procfs
+from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.adapters.marked import RUN_ID
 from watchdog_cli.adapters.spawn_fault import explain
@@ -44,16 +45,6 @@ class Launch:
     folder: str
     extra: Mapping[str, str]
     output: Callable[[], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which process a run is, for the state file."""
-
-    pid: int
-    start_ticks: int
-    run_id: str
-    number: int
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -12,14 +12,17 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from watchdog_cli.adapters import foreign_json
-from watchdog_cli.adapters.inbox import Inbox
+
+if TYPE_CHECKING:  # who only asks needs none
+    from watchdog_cli.adapters.inbox import Inbox
 
 SOCKET = "control"
 VERSION = 1
 REQUEST_LIMIT = 4096
-ANSWER_LIMIT = 1 << 20
+ANSWER_LIMIT = 16 << 20  # an answer repeats the whole command line, which may have 2 MiB
 MOST_CLIENTS = 32
 Answer = Mapping[str, object]
 
@@ -45,7 +48,7 @@ class ControlServer:
     """Where ``status``, ``stop``, ``restart``, ``pause``, ``resume`` and ``upgrade`` arrive."""
 
     def __init__(
-        self, inbox: Inbox, folder: str, handle: Callable[[str, Answer, Client], Answer | None]
+        self, inbox: "Inbox", folder: str, handle: Callable[[str, Answer, Client], Answer | None]
     ) -> None:
         """Nothing listens before ``open``.
 

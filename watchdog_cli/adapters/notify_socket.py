@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Mapping
 
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.core.events import Beat, HangDeclared
@@ -138,3 +139,14 @@ def tell_manager(*lines: str, environ: dict[str, str] | None = None) -> bool:
         except OSError:
             return False
     return True
+
+
+def asked_interval_s(environ: Mapping[str, str]) -> float | None:
+    """How often the service manager wants a WATCHDOG=1 from us, halved to be on time; None when it does not.
+
+    Source: sd_watchdog_enabled(3).
+    """
+    text, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
+    if not text.isdigit() or int(text) == 0 or (pid and pid != str(os.getpid())):
+        return None
+    return int(text) / 2e6

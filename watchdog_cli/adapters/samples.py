@@ -6,7 +6,6 @@ one also says until when the watchdog was certainly there.
 """
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from watchdog_cli.core.errors import StorageError
 from watchdog_cli.core.samples import CENTI, EVERY_S, KIBI, NEVER, head_line, life_tag, sample_line
 
 if TYPE_CHECKING:
-    from watchdog_cli.adapters.child import Identity
+    from watchdog_cli.adapters.identity import Identity
     from watchdog_cli.adapters.rotating_file import RotatingFile
     from watchdog_cli.adapters.tree_usage import TreeUsage
 
@@ -121,7 +120,7 @@ class Sampler:
         )
         # After a line that could not be kept the next one must not lean on it.
         self._left = self._left - 1 if file.write(text.encode()) else 0
-        self._up, self._cpu = up, max(cpu, self._cpu)
+        self._up, self._cpu = up, cpu
 
     def _open(self) -> "RotatingFile":
         from watchdog_cli.adapters.rotating_file import RotatingFile
@@ -133,16 +132,19 @@ class Sampler:
         return self._file
 
 
-def read_samples(path: str, keep: Callable[[float], bool]) -> bytes:
+def read_samples(path: str, since: float) -> bytes:
     """The content of the files, oldest first; those that are missing or cannot be read are left out.
 
     Args:
-        keep: whether a file that was last written at this time (unix seconds) is of interest.
+        since: files that were last written before this time (unix seconds) are left out too.
     """
-    parts = []
-    for number in range(BACKUPS, -1, -1):
-        name = f"{path}.{number}" if number else path
-        with contextlib.suppress(OSError), open(name, "rb") as file:
-            if keep(os.fstat(file.fileno()).st_mtime):
-                parts.append(file.read(2 * SIZE))
-    return b"".join(parts)
+    from watchdog_cli.adapters.log_reader import close_row, open_row
+
+    try:
+        row = open_row(path)
+    except OSError:
+        return b""
+    try:
+        return b"".join(file.read(0, 2 * SIZE) for file in reversed(row) if file.changed_at >= since)
+    finally:
+        close_row(row)

@@ -76,9 +76,7 @@ def _children(pid: int, threads: list[str] | None) -> list[int]:
         except OSError:
             return []
     return [
-        int(child)
-        for thread in threads
-        for child in _read(f"/proc/{pid}/task/{thread}/children").split()
+        int(child) for thread in threads for child in _read(f"/proc/{pid}/task/{thread}/children").split()
     ]
 
 

@@ -16,7 +16,11 @@ def command(directory: str | None, name: str | None) -> None:
 
     folder = folder_of(directory)
     found = resolve_name(folder, name, os.environ)
-    from watchdog_cli.wiring.status import quick_code, read_status
+    from watchdog_cli.wiring.probe import quick_code
 
     code = quick_code(Places(folder, found))
-    raise SystemExit(int(read_status(folder, found).exit_code) if code is None else code)
+    if code is None:
+        from watchdog_cli.wiring.status import read_status
+
+        code = int(read_status(folder, found).exit_code)
+    raise SystemExit(code)

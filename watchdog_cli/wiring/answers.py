@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from watchdog_cli.adapters import state_file
 from watchdog_cli.adapters.control import Answer, Client
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
+from watchdog_cli.core.diagnosis import describe
 from watchdog_cli.core.events import By, Event, PauseAsked, RestartAsked, ResumeAsked, StopAsked
 from watchdog_cli.core.phases import Backoff, GivenUp, Up
-from watchdog_cli.core.report import describe, exit_code
+from watchdog_cli.core.report import exit_code
 from watchdog_cli.core.supervisor import Supervisor
 from watchdog_cli.runner import Runner
 from watchdog_cli.wiring.hub import Hub

@@ -12,10 +12,10 @@ from watchdog_cli.adapters.journal import Recorder
 from watchdog_cli.adapters.notify_socket import tell_manager
 from watchdog_cli.adapters.terminal import Terminal
 from watchdog_cli.core import facts
+from watchdog_cli.core.diagnosis import describe
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.facts import Fact, Level
 from watchdog_cli.core.phases import Backoff, GivenUp, Running, Starting, Stopped, Stopping
-from watchdog_cli.core.report import describe
 from watchdog_cli.core.snapshot import LAST_RUNS, ChildRecord, LastRun, ProcessId, Snapshot
 from watchdog_cli.core.supervisor import Supervisor
 from watchdog_kit.quantities import format_duration

@@ -7,18 +7,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from watchdog_cli import __version__
-from watchdog_cli.adapters.child import HEARTBEAT, ChildTree, Identity, Launch
+from watchdog_cli.adapters.child import HEARTBEAT, ChildTree, Launch
 from watchdog_cli.adapters.clock import SystemClock, iso
 from watchdog_cli.adapters.control import ControlServer
 from watchdog_cli.adapters.file_notice import InotifyNotice
 from watchdog_cli.adapters.forensics import SignalDumper
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
+from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.adapters.instance_lock import InstanceLock
 from watchdog_cli.adapters.journal import Recorder
 from watchdog_cli.adapters.log_pump import LogPump
 from watchdog_cli.adapters.marked import STATE
-from watchdog_cli.adapters.notify_socket import NotifyServer, tell_manager
+from watchdog_cli.adapters.notify_socket import NotifyServer, asked_interval_s, tell_manager
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.signals import Signals, hold
 from watchdog_cli.adapters.terminal import Terminal
@@ -32,7 +33,7 @@ from watchdog_cli.core.report import State
 from watchdog_cli.core.settings import Settings
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.core.supervisor import Supervisor
-from watchdog_cli.runner import Runner
+from watchdog_cli.runner import Pulse, Runner
 from watchdog_cli.wiring import takeover, upgrade
 from watchdog_cli.wiring.answers import Answers
 from watchdog_cli.wiring.hub import Hub, own_process
@@ -174,6 +175,7 @@ class _Session:
                 put=self._inbox.put,
             ),
             listeners=self.hub,
+            pulse=_pulse(),
         )
         self._inbox.after_wake = lambda: self._after_wake(signals)
         self._pump.start()
@@ -402,3 +404,8 @@ class _Session:
             self.hub.keep(self._runner.sup)
             self._runner.hand_over()
         return error
+
+
+def _pulse() -> Pulse | None:
+    every_s = asked_interval_s(os.environ)
+    return None if every_s is None else Pulse(every_s, lambda: tell_manager("WATCHDOG=1"))

@@ -30,18 +30,6 @@ LOOK_S = 0.02
 BACKUP_FOLDER = "backups"
 
 
-def quick_code(places: Places) -> int | None:
-    """The exit code that a living watchdog gives; None when it cannot be had that way."""
-    if instance_lock.holder(places.lock) is None:
-        return None
-    try:
-        answer = next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), {})
-    except NoAnswerError:
-        return None
-    code = answer.get("exit_code")
-    return code if isinstance(code, int) else None
-
-
 def read_status(folder: str, name: str) -> StatusReport:
     """Look at everything and say how it is."""
     places = Places(folder, name)

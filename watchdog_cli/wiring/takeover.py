@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchdog_cli.adapters import procfs, state_file
-from watchdog_cli.adapters.child import Identity
+from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.marked import RUN_ID, find_marked
 from watchdog_cli.core.errors import AlreadyRunningError, IdentityUnknownError
 from watchdog_cli.core.snapshot import Snapshot

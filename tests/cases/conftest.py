@@ -1,0 +1,5 @@
+"""What all tests here use."""
+
+from rig import rig
+
+__all__ = ["rig"]
