@@ -2,10 +2,10 @@
 
     python benchmarks/tracker.py [--tokens 1000,10000] [--seconds 20]
 
-Prints, for each number of tokens: the time to the first beat, over a file that it saved itself and over one
-that somebody else wrote, and the memory of a real tracker process that starts over a file of that size (demo market, the cycle and the saving at their defaults); the longest time in
-which its work loop looked at nothing; the time of one save, and the same list written by ``json.dump`` to a
-file without any flush; and how the cost per token grows.
+Prints, for each number of tokens: the time to the first beat of a real tracker process, over a file that it
+saved itself and over one that somebody else wrote; its memory (demo market, the cycle and the saving at their
+defaults); the longest time in which its work loop looked at nothing; the time of one save, and the same list
+written by ``json.dump`` to a file without any flush; and how the cost per token grows.
 """
 
 import argparse

@@ -10,10 +10,10 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tracker.errors import StorageError
+from watchdog_kit.records import dataclass
 
 _HASH_DIGITS = 16
 _NAME = re.compile(

@@ -1,7 +1,7 @@
 """What other terminals and hands change, worked into the running list."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tracker import edits
@@ -32,6 +32,7 @@ from tracker.place import Place
 from tracker.store import Fields, Store
 from tracker.token_file import DamagedError, Loaded
 from tracker.when import utc_text
+from watchdog_kit.records import dataclass
 
 _HALF_WRITTEN_S = 2.0  # an editor that writes in place is given so long to finish
 # What the tracker itself goes on changing: a hand-made copy of it is only older.

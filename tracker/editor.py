@@ -1,13 +1,12 @@
 """Changes the list from a command: by itself when no tracker runs, else by leaving a change for it."""
 
 import os
-import time
 from collections.abc import Callable, Mapping
 
 from tracker import edits, token_file
 from tracker.changes import apply_edit
 from tracker.edits import Edit
-from tracker.errors import AlreadyRunningError, StorageError, UsageError
+from tracker.errors import StorageError, UsageError
 from tracker.lock import FolderLock
 from tracker.model import Token
 from tracker.place import Place
@@ -75,15 +74,10 @@ class Editor:
         """
         self._place.prepare()
         lock = FolderLock(self._place.lock, "edit")
-        end = time.monotonic() + _PATIENCE_S
-        while not lock.try_acquire():
-            pid, role = lock.holder()
-            if role == "run":
-                edits.leave(self._place, edit)
-                return pid or -1
-            if time.monotonic() > end:
-                raise AlreadyRunningError(f"another command (pid {pid}) does not end in {self._place.folder}")
-            time.sleep(0.02)
+        pid = lock.acquire_or_find(_PATIENCE_S)
+        if pid is not None:
+            edits.leave(self._place, edit)
+            return pid
         try:
             edits.leave(self._place, edit)
             self._work_in()

@@ -8,13 +8,14 @@ change that is worked in twice after a crash is the same as once.
 import contextlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tracker.errors import StorageError
 from tracker.lock import FolderLock
 from tracker.place import Place
 from watchdog_kit.atomic_file import sweep_temps, write_atomic
+from watchdog_kit.records import dataclass
 
 ADD, REMOVE, RESEND = "add", "remove", "resend"
 

@@ -1,7 +1,8 @@
 """Faults to order, so that a supervisor can be seen at work: crash, freeze, outage."""
 
 import time
-from dataclasses import dataclass
+
+from watchdog_kit.records import dataclass
 
 
 class OrderedCrashError(Exception):

@@ -4,8 +4,9 @@ import os
 import queue
 import signal
 import time
-from dataclasses import dataclass
 from types import FrameType
+
+from watchdog_kit.records import dataclass
 
 # A blocked wait hears no signal on Windows until it ends by itself.
 _SLICE_S = 0.25 if os.name == "nt" else 3600.0

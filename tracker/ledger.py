@@ -14,12 +14,13 @@ import json
 import os
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tracker.errors import StorageError
 from tracker.when import utc_text
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.records import dataclass
 
 DUE, SENDING, SENT, UNCERTAIN = "due", "sending", "sent", "uncertain"
 OLD_LEVEL = 50.0

@@ -47,29 +47,46 @@ class FolderLock:
             raise StorageError(f"cannot lock {self._path}: {error.strerror}") from error
         self._descriptor = descriptor
         with contextlib.suppress(OSError):  # the text only informs; a full disk must not matter
-            os.truncate(descriptor, 0) if os.name != "nt" else None
+            os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps({"pid": os.getpid(), "role": self._role}).ljust(60).encode())
         return True
 
-    def acquire(self, limit_s: float = 15.0) -> None:
-        """Take the lock, waiting for a command that holds it for a moment.
+    def acquire_or_find(self, limit_s: float = 15.0) -> int | None:
+        """Take the lock and return None, or return the pid of the tracker that holds it (-1: unknown).
+
+        A command that holds it for a moment is waited for.
+
+        Raises:
+            AlreadyRunningError: a command does not let go.
+        """
+        end = time.monotonic() + limit_s
+        looks = 0
+        while not self.try_acquire():
+            pid, role = self.holder()
+            # Whoever took it a moment ago may not have written its name over that of an earlier tracker.
+            looks = looks + 1 if role == "run" else 0
+            if looks >= 3:
+                return pid or -1
+            if time.monotonic() > end:
+                raise AlreadyRunningError(
+                    f"another command (pid {pid or 'unknown'}) does not let go of {self._path}"
+                )
+            time.sleep(0.02)
+        return None
+
+    def acquire(self) -> None:
+        """Take the lock.
 
         Raises:
             AlreadyRunningError: a tracker holds it, or a command does not let go.
         """
-        end = time.monotonic() + limit_s
-        first_refused = time.monotonic()
-        while not self.try_acquire():
-            pid, role = self.holder()
-            # The holder writes its role right after it has taken the lock: give it the moment.
-            known = role is not None or time.monotonic() > first_refused + 1
-            if (role == "run" and known) or time.monotonic() > end:
-                folder = os.path.dirname(os.path.dirname(os.path.abspath(self._path)))
-                raise AlreadyRunningError(
-                    f"another tracker (pid {pid or 'unknown'}) works in {folder}; "
-                    "stop it first, or use another folder with -C"
-                )
-            time.sleep(0.02)
+        pid = self.acquire_or_find()
+        if pid is not None:
+            folder = os.path.dirname(os.path.dirname(os.path.abspath(self._path)))
+            raise AlreadyRunningError(
+                f"another tracker (pid {pid if pid > 0 else 'unknown'}) works in {folder}; "
+                "stop it first, or use another folder with -C"
+            )
 
     def holder(self) -> tuple[int | None, str | None]:
         """Return pid and role of the process that holds, or last held, the lock."""

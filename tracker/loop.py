@@ -2,17 +2,19 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from tracker.address import is_address, is_invented
 from tracker.faults import Faults
+from tracker.freshness import AGED_AFTER, Freshness
 from tracker.heartbeat import Heartbeat
 from tracker.inbox import Event, Fetched, Inbox, Learned, Noted, Saved, StopAsked
 from tracker.market import Answer, Market, NoPricesError, NotNowError
 from tracker.model import REACHED_50, RUGCHECK, STOPPED, Token
-from tracker.rules import TOLD_BY_FLAG, Moment, Rise, Rules, take_price
+from tracker.ports import Alerts, Changes
+from tracker.rules import TOLD_BY_FLAG, Moment, Rules, take_price
 from tracker.saver import Saver
 from tracker.say import say
 from tracker.settings import Settings
@@ -21,38 +23,6 @@ from watchdog_kit.quantities import format_duration
 
 FIRST_TURN_S = 2.0  # the first beat must not wait for a long first turn
 STOP_SAVE_S = 6.0  # the last save may take so long; below the watchdog's stop timeout
-
-
-class Alerts(Protocol):
-    """Where rises go."""
-
-    def told(self, address: str) -> float:
-        """Return the highest level that was told of a token, 0 for none."""
-
-    def rise(self, rise: Rise) -> bool:
-        """Take a rise on; False when it cannot be noted now, so that it must come again."""
-
-    def trouble(self) -> str:
-        """Say what is wrong with telling, or nothing."""
-
-    def facts(self) -> Mapping[str, Any]:
-        """Return what the heartbeat shows of alerts."""
-
-    def close(self, limit_s: float) -> None:
-        """Stop sending."""
-
-
-class Changes(Protocol):
-    """What other terminals and hands changed."""
-
-    def take(self, tokens: dict[str, Token], *, final: bool = False) -> bool:
-        """Work changes into the tokens; True when there were some, so that a save is due."""
-
-    def handed(self) -> None:
-        """Say that the present list was handed to a save."""
-
-    def saved(self, *, well: bool) -> None:
-        """Say how that save ended."""
 
 
 class Loop:
@@ -71,6 +41,7 @@ class Loop:
         changes: Changes,
         faults: Faults,
         save_at_once: bool = False,
+        remarks: Sequence[str] = (),
         watch_new: Callable[[Iterable[Token]], None] = lambda _: None,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
@@ -86,14 +57,14 @@ class Loop:
         self._faults = faults
         self._watch_new = watch_new
         self._tick = tick
+        self._remarks = remarks  # what happened at the start, to be seen as long as this run lasts
         self._begun = time.monotonic()
         self._stopping: str | None = None
         self._round: deque[str] = deque()
         self._after = ""
         self._round_begun = self._begun
         self._round_s = 0.0
-        self._answered: dict[str, float] = {}
-        self._unknown: set[str] = set()
+        self._freshness = Freshness(self._begun)
         self._fetch_failure = ""
         self._save_failure = ""
         self._heartbeat_failure = ""
@@ -162,9 +133,18 @@ class Loop:
         self._between()
 
     def _take_changes(self, *, final: bool = False) -> None:
-        if self._changes.take(self.tokens, final=final):
-            self._save_asked = True
-            self._changes_made += 1
+        before = set(self.tokens)
+        if not self._changes.take(self.tokens, final=final):
+            return
+        self._save_asked = True
+        self._changes_made += 1
+        now = time.monotonic()
+        for address in self.tokens.keys() - before:
+            self._freshness.added(address, now)
+            if self._round:
+                self._round.appendleft(address)
+        for address in before - self.tokens.keys():
+            self._freshness.removed(address)
 
     def _refill(self) -> None:
         """Begin a new round of all tokens when the last one is done."""
@@ -203,8 +183,7 @@ class Loop:
                 continue
             offers = answer.offers.get(address, ())
             if offers or answer.complete:
-                self._answered[address] = moment.now
-                (self._unknown.discard if offers else self._unknown.add)(address)
+                self._freshness.answered(address, moment.now, known=bool(offers))
             # A simulated rise of a real token must not count as told when the real one comes.
             key = address if answer.source != "demo" or is_invented(address) else f"demo:{address}"
             told = self._alerts.told(key)
@@ -325,26 +304,19 @@ class Loop:
         troubles = [self._save_failure] if self._save_failure else []
         if trouble := self._alerts.trouble():
             troubles.append(trouble)
-        now = time.monotonic()
-        limit = 3 * max(self._settings.cycle, self._round_s)
-        old = [
-            now - self._answered.get(address, self._begun)
-            for address, token in self.tokens.items()
-            if self.polled(token)
-        ]
-        oldest = max(old, default=0.0)
-        if oldest > limit:
-            count = sum(1 for age in old if age > limit)
+        polled = [address for address, token in self.tokens.items() if self.polled(token)]
+        limit = AGED_AFTER * max(self._settings.cycle, self._round_s)
+        if aged := self._freshness.aged(polled, time.monotonic(), limit):
             why = f": {self._fetch_failure}" if self._fetch_failure else ""
-            troubles.append(f"{count} of {len(old)} prices are older than {format_duration(limit)}{why}")
+            troubles.append(f"{aged} of {len(polled)} prices are older than {format_duration(limit)}{why}")
         if troubles:
-            return "degraded", "; ".join(troubles)
+            return "degraded", "; ".join([*troubles, *self._remarks])
         notes = [self._market.trouble] if self._market.trouble else []
         if not self.tokens:
             notes.append("no tokens yet; add one with: python -m tracker add ADDRESS")
-        elif self._unknown:
-            notes.append(f"{len(self._unknown)} tokens are not known to any source")
-        return "ok", "; ".join(notes)
+        elif unknown := self._freshness.unknown:
+            notes.append(f"{unknown} {'token is' if unknown == 1 else 'tokens are'} not known to any source")
+        return "ok", "; ".join([*notes, *self._remarks])
 
     # --- the end ---
 

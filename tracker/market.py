@@ -1,11 +1,11 @@
 """What the work loop asks prices of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from tracker.model import Token
 from tracker.sources import Offers
+from watchdog_kit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ A token is never changed; each change makes a new one, so a save in another thre
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from json.encoder import encode_basestring
 from typing import Any
+
+from watchdog_kit.records import dataclass
 
 Number = int | float
 

@@ -1,9 +1,9 @@
 """Where things lie in a working folder."""
 
 import os
-from dataclasses import dataclass
 
 from tracker.errors import StorageError
+from watchdog_kit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,12 +80,19 @@ def _run(place: Place, settings: Settings, faults: Faults, seed: int, inbox: Inb
         changes=changes,
         faults=faults,
         watch_new=live.watch_new if live else lambda _: None,
+        remarks=restored.alarms,
         save_at_once=restored.first_start or bool(restored.alarms),
     )
     if live:
         live.loop = loop
     _greet(settings, loop)
-    loop.run()
+    if len(tokens) > settings.max_tokens:
+        say(f"the list holds more than max-tokens ({settings.max_tokens}): all are kept, none can be added")
+    try:
+        loop.run()
+    finally:
+        if live and live.safety:
+            live.safety.close()
 
 
 def _greet(settings: Settings, loop: Loop) -> None:

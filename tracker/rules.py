@@ -13,7 +13,7 @@ so coming back to the pool brings back the truth, with whatever the fallback got
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tracker.model import (
@@ -34,6 +34,7 @@ from tracker.model import (
     Token,
 )
 from tracker.sources import Offer
+from watchdog_kit.records import dataclass
 
 DEAD_AFTER = 3  # answers in a row; source: chosen, half a minute at the usual cycle
 TOLD_BY_FLAG = 50.0  # what ``reached50`` in a file says was told

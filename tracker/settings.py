@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tracker.errors import SettingError
 from watchdog_kit import kinds
 from watchdog_kit.kinds import Kind
 from watchdog_kit.quantities import quoted
+from watchdog_kit.records import dataclass
 from watchdog_kit.settings import Loaded, Setting, SettingsError, load, read_toml
 
 FILE_NAME = "tracker.toml"
@@ -132,7 +132,7 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting(
         "telegram-chat",
-        kinds.text(example="-1001234567890"),
+        kinds.text(example="-1001234567890")._replace(numbers=True),
         None,
         "Alerts",
         "Chat that the bot writes to: its number, or @name of a channel.",

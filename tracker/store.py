@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from tracker.place import Place
 from tracker.token_file import DamagedError, Loaded
 from watchdog_kit.atomic_file import Steps, sweep_temps, write_atomic
 from watchdog_kit.quantities import format_duration
+from watchdog_kit.records import dataclass
 
 Signature = tuple[int, int, int]
 Fields = Mapping[str, Any]

@@ -7,7 +7,7 @@ real Unicode, one emoji in one name would make the text of the whole file four t
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
@@ -23,6 +23,7 @@ from tracker.model import (
     write_number,
     write_point,
 )
+from watchdog_kit.records import dataclass
 
 _BLANK = " \t\r\n"
 _POINT_START = "\n      {"

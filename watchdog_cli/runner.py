@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from watchdog_cli.core.actions import (
@@ -21,6 +21,7 @@ from watchdog_cli.core.machine import step
 from watchdog_cli.core.phases import Backoff, GivenUp, Stage, Stopped, Stopping, Up
 from watchdog_cli.core.ports import Child, Clock, Dumper, Heartbeat, Inbox, Listeners
 from watchdog_cli.core.supervisor import Supervisor, deadline, is_over
+from watchdog_kit.records import dataclass
 
 COUNTDOWN_S = 1.0  # how often a stop that takes its time says who is still there
 
@@ -125,13 +126,13 @@ class Runner:
         while todo:
             before = self.sup
             self.sup, actions = step(self.sup, todo.pop(0), self._clock.monotonic())
-            if _essence(before) != _essence(self.sup):
-                self._listeners.keep(self.sup)
-                self._set_countdown()
+            self._set_countdown()
             for action in actions:
                 answer = self._perform(action)
                 if answer is not None:
                     todo.append(answer)
+            if _essence(before) != _essence(self.sup):
+                self._listeners.keep(self.sup)  # after the facts: they belong to what is kept
 
     def _perform(self, action: Action) -> Event | None:
         match action:

@@ -38,7 +38,7 @@ def test_a_killed_tracker_comes_back_after_the_delay(rig: Rig) -> None:
     assert rig.fact("recovered")["number"] == 2
 
 
-def test_a_frozen_tracker_is_found_and_replaced(rig: Rig) -> None:
+def test_H01_a_frozen_tracker_is_found_and_replaced(rig: Rig) -> None:
     """SIGSTOP: found when its heartbeat is too old, stopped, and replaced; the cause is a hang, no crash."""
     rig.run(*QUICK, "--heartbeat-timeout", "3s", "--start-grace", "20s", "--quiet", "--", *TRACKER)
     rig.healthy()

@@ -125,8 +125,8 @@ class Tree:
     def beat_now(self, source: Source, now: float) -> Beaten:
         """Give one more sign; its rhythm, if it has one, goes on from here."""
         every = self.program.beat_every_s.get(source)
-        if every is not None:
-            self.beats_at[source] = min(self.beats_at.get(source, inf), now + every)
+        if every is not None and source in self.beats_at:
+            self.beats_at[source] = min(self.beats_at[source], now + every)
         self.extra.add(source)
         return Beaten(source, str(self.turns))
 

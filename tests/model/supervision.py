@@ -38,7 +38,7 @@ SHORT, LONG = 1.0, 120.0
 
 # Deterministic, so that a red run is red for everybody; bounded, so that it ends on a slow machine.
 BOUNDED = settings(
-    max_examples=250,
+    max_examples=150,
     stateful_step_count=30,
     derandomize=True,
     database=None,

@@ -352,7 +352,7 @@ FAULTS = {
     ),
     "two children, restart at once": Fault(restart_at_once, "two children|without a reason"),
     "no deadline left": Fault(no_deadline, "a dead child leaves no deadline"),
-    "no deadline to judge": Fault(no_judge_deadline, "a judged child without a deadline"),
+    "no deadline to judge": Fault(no_judge_deadline, "a judged child without a deadline|a hang was missed"),
     "deadline in the past": Fault(deadline_in_the_past, "a busy loop"),
     "stale beat accepted": Fault(
         lambda patch: stale_words(patch, Beat), r"^Beat\(.* led to|a hang was missed|was told"

@@ -197,6 +197,7 @@ def test_no_change_is_lost_in_a_crowd(start: Start, folder: Path, clean_env: dic
     tracker.process.send_signal(signal.SIGKILL)
     assert [adder.wait(30) for adder in adders] == [0] * 12
     again = start("--source", "demo", *FAST)
+    again.until(again.beat, "a beat")
     again.until(lambda: set(mints) <= set(again.tokens()), "all of them")
     assert again.stop() == 0
     assert len(again.tokens()) == 20

@@ -156,6 +156,26 @@ def test_the_budget_ends_the_turn(server: PriceServer, play: Play) -> None:
     assert server.calls == []
 
 
+def test_a_long_list_is_asked_about_steadily(server: PriceServer, tmp_path: Path) -> None:
+    """With more batches than a cycle's share of the budget, a turn ends at its share; none is lost of it."""
+    play = Play(server, tmp_path, cycle_s=4.0)
+    play.market.begin_turn()
+    play.ask()
+    play.market._states["dexscreener"].share = 18.0
+    for _ in range(18):
+        play.market.ask([MINT])
+    with pytest.raises(NotNowError):
+        play.market.ask([MINT])
+    assert len(server.calls_of(DEX)) == 19
+    wait_until(lambda: play.ask().offers if _share_grows(play) else None, "the next turn's share")
+    play.market.close()
+
+
+def _share_grows(play: Play) -> bool:
+    play.market.begin_turn()
+    return play.market._states["dexscreener"].share >= 1
+
+
 def test_the_last_resort_asks_in_turn(server: PriceServer, play: Play) -> None:
     """With one token a call and few calls a minute, those who waited longest are asked first."""
     mints = [f"{MINT[:-2]}{a}{b}" for a in "2345" for b in "2345"]
@@ -166,6 +186,7 @@ def test_the_last_resort_asks_in_turn(server: PriceServer, play: Play) -> None:
     first = play.ask(*mints)
     assert len(first.offers) == 9
     play.market._budget = Budget(str(Path(play.market._budget._path).with_name("new.json")))
+    play.market._states["coingecko"].share = 9.0
     second = play.ask(*mints)
     assert set(first.offers) | set(second.offers) == set(mints)
 
@@ -288,7 +309,7 @@ def test_unknown_tokens_are_no_outage(server: PriceServer, start: Start, folder:
     listed(folder, MINT, OTHER)
     tracker = start(*server.options(), *FAST)
     beat = tracker.until(lambda: (b := tracker.beat()).get("message", "") and b, "a message")
-    assert "1 tokens are not known" in beat["message"]
+    assert "1 token is not known" in beat["message"]
     stays_true(lambda: tracker.beat().get("status") in ("ok", None), "ok", 1.0)
     assert tracker.stop() == 0
 

@@ -213,6 +213,7 @@ def test_damage_is_mended_and_said(start: Start, folder: Path) -> None:
     second.until(second.beat, "a beat")
     second.until(lambda: "ALERT" in second.text(), "the alert")
     assert "restored 8 tokens from backup tracked_tokens." in second.text()
+    assert "restored 8 tokens" in second.beat()["message"]
     assert len(second.until(second.tokens, "the list")) == 8
     assert second.stop() == 0
     assert len(list(folder.glob("tracked_tokens.damaged-*.json"))) == 1

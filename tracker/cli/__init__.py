@@ -94,7 +94,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         result: Any = commands.main(args, prog_name="python -m tracker", standalone_mode=False)
         code = result if isinstance(result, int) else 0
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         code = 130
     except click.ClickException as error:
         error.show()

@@ -90,7 +90,7 @@ def resend(place: Place, number: int) -> None:
         raise UsageError(f"there is no uncertain alert {number}; see: python -m tracker alerts")
     place.prepare()
     lock = FolderLock(place.lock, "resend")
-    if not lock.try_acquire():
+    if lock.acquire_or_find() is not None:
         edits.leave(place, Edit(edits.RESEND, alert=number))
         click.echo("the running tracker sends it within one cycle")
         return

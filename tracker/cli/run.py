@@ -5,20 +5,11 @@ from typing import Any
 
 import click
 
-from tracker.cli.options import (
-    EPILOG,
-    F,
-    GroupedCommand,
-    GroupedOption,
-    KindType,
-    given,
-    place_of,
-    place_option,
-    settings_options,
-)
+from tracker.cli.options import EPILOG, F, given, place_of, place_option, settings_options
 from watchdog_kit import kinds
+from watchdog_kit.click_options import GroupedCommand, GroupedOption, SettingType
 
-_DURATION = KindType(kinds.duration(least_s=0.0, zero=True))
+_DURATION = SettingType(kinds.duration(least_s=0.0, zero=True))
 
 
 def _fault(name: str, text: str) -> Callable[[F], F]:

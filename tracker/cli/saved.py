@@ -8,9 +8,10 @@ import click
 
 from tracker import backups, token_file
 from tracker.backups import Backup
-from tracker.cli.options import GroupedCommand, place_of, place_option
+from tracker.cli.options import place_of, place_option
 from tracker.errors import StorageError, UnhealthyError, UsageError
 from tracker.place import Place
+from watchdog_kit.click_options import GroupedCommand
 from watchdog_kit.quantities import format_duration, format_size
 
 

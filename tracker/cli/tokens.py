@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from tracker import edits
-from tracker.cli.options import GroupedCommand, given, place_of, place_option, single_setting
+from tracker.cli.options import given, place_of, place_option, single_setting
 from tracker.editor import Editor
 from tracker.edits import Edit
 from tracker.errors import UsageError
+from watchdog_kit.click_options import GroupedCommand
 
 _RUNNING = "the running tracker (pid {pid}) takes this up within one cycle"
 
@@ -51,7 +52,9 @@ def add(folder: str, addresses: tuple[str, ...], **values: Any) -> None:
         return
     editor.refuse_too_many(len(known) + len(new))
     pid = editor.apply(Edit(edits.ADD, {address: {} for address in new}))
-    click.echo(f"added {len(new)}; {len(known) + len(new)} tokens are tracked")
+    count = len(known) + len(new)
+    cap = ", which is the cap (max-tokens)" if count == editor.settings.max_tokens else ""
+    click.echo(f"added {len(new)}; {count} tokens are tracked{cap}")
     click.echo(_RUNNING.format(pid=pid) if pid else "start watching with: python -m tracker", err=True)
 
 

@@ -1,8 +1,9 @@
 """Where prices come from, behind one protocol."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from watchdog_kit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

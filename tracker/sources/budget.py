@@ -6,10 +6,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.records import dataclass
 
 WINDOW_S = 60.0
 SHARE = 0.9

@@ -3,11 +3,11 @@
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from tracker.market import Answer, NoPricesError
 from tracker.model import FIRST, LAST, Token
 from tracker.sources import Offer
+from watchdog_kit.records import dataclass
 
 NAME = "demo"
 OUTAGE = range(36, 42)  # steps in which the whole market cannot be reached

@@ -4,22 +4,25 @@ A thread makes the calls and the work loop waits for it at its inbox, so that a 
 and so that not even a name lookup that hangs, which nothing can interrupt, holds the loop up.
 """
 
+import math
 import queue
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tracker.address import is_invented
 from tracker.inbox import Event, Fetched, Inbox
 from tracker.market import Answer, NoPricesError, NotNowError
 from tracker.model import Token
 from tracker.sources import Offer, Offers, Source, SourceError
-from tracker.sources.budget import Budget
+from tracker.sources.budget import SHARE, Budget
+from watchdog_kit.records import dataclass
 
 LONGEST_REST_S = 60.0
 _SLACK_S = 0.5  # for an aborted call to come back
+_BURST = 10.0  # calls that even a short cycle may make at once
 _MOST_LOST = 4  # calls that hang where nothing reaches them, before no new ones are begun
 
 
@@ -30,6 +33,8 @@ class _State:
     failures: int = 0
     rest_until: float = 0.0
     reason: str = ""
+    share: float = math.inf  # calls that it may get in this turn
+    shared_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -86,8 +91,16 @@ class LiveMarket:
         self.trouble = ""
 
     def begin_turn(self) -> None:
-        """Let the first source be tried again when none works."""
+        """Let the first source be tried again when none works, and each have its share of calls."""
         self._first_of_turn = True
+        now = time.monotonic()
+        for source in self._sources:
+            state = self._states[source.name]
+            rate = source.per_minute * SHARE / 60
+            # A long list is asked about steadily: all calls of a minute at once would leave old prices behind.
+            most = max(_BURST, rate * self._cycle_s)
+            state.share = min(most, state.share + rate * (now - state.shared_at))
+            state.shared_at = now
 
     def polls(self, token: Token) -> bool:
         """Say no to tokens of the demo market: they do not exist."""
@@ -97,7 +110,7 @@ class LiveMarket:
         """Return prices from the first source that gives any."""
         reasons = []
         again, self._first_of_turn = self._first_of_turn and self._none_worked, False
-        batch_only = False
+        batch_only = out_of_calls = False
         for place, source in enumerate(self._sources):
             state = self._states[source.name]
             paused = self._budget.paused_s(self._account(source))
@@ -110,6 +123,7 @@ class LiveMarket:
             except NotNowError:
                 if place == 0:
                     raise
+                out_of_calls = out_of_calls or not state.failures
                 reasons.append(f"{source.name}: its budget of calls is used up")
                 continue
             except SourceError as error:
@@ -123,6 +137,8 @@ class LiveMarket:
             self._none_worked = False
             self.trouble = "" if place == 0 else f"prices come from {source.name}; {reasons[0]}"
             return Answer(source.name, offers, complete=place == 0)
+        if out_of_calls:
+            raise NotNowError
         self.trouble = ""
         self._none_worked = not batch_only
         raise NoPricesError("; ".join(reasons), batch_only=batch_only)
@@ -152,10 +168,13 @@ class LiveMarket:
         offers: dict[str, Sequence[Offer]] = {}
         end = time.monotonic() + max(self._limit_s, self._cycle_s / 2)
         for start in range(0, len(waiting), source.batch):
-            if not self._budget.take(self._account(source), source.per_minute) or time.monotonic() >= end:
+            share = self._states[source.name]
+            late = start and time.monotonic() >= end
+            if late or share.share < 1 or not self._budget.take(self._account(source), source.per_minute):
                 if start == 0:
                     raise NotNowError
                 break
+            share.share -= 1
             part = waiting[start : start + source.batch]
             try:
                 offers.update(self._call(source, part))

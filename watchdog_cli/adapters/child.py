@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from watchdog_cli.adapters import libc, procfs
 from watchdog_cli.adapters.identity import Identity
@@ -21,6 +20,7 @@ from watchdog_cli.adapters.spawn_fault import explain
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.events import ChildExited, TreeEmpty
 from watchdog_cli.core.record import ExitStatus, Run, one_line
+from watchdog_kit.records import dataclass
 
 HEARTBEAT = "WATCHDOG_HEARTBEAT"
 OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # a child that has them could answer for us

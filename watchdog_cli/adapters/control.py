@@ -11,10 +11,10 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watchdog_cli.adapters import foreign_json
+from watchdog_kit.records import dataclass
 
 if TYPE_CHECKING:  # who only asks needs none
     from watchdog_cli.adapters.inbox import Inbox

@@ -8,13 +8,13 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from watchdog_cli.adapters import foreign_json
 from watchdog_cli.core.events import Beat
 from watchdog_cli.core.facts import Notice
 from watchdog_cli.core.policy import Source
 from watchdog_kit.quantities import exact_duration, format_duration
+from watchdog_kit.records import dataclass
 
 READ_LIMIT = 64 * 1024
 BEATS_WANTED = 3  # in one timeout, so that one late beat is no freeze

@@ -1,6 +1,6 @@
 """Who a run is, for those who find it again later."""
 
-from dataclasses import dataclass
+from watchdog_kit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

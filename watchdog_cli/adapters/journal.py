@@ -9,15 +9,16 @@ import os
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-from watchdog_cli.adapters import foreign_json, log_reader, state_file
+from watchdog_cli.adapters import foreign_json, life, log_reader, state_file
 from watchdog_cli.adapters.clock import iso
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.core.errors import StorageError
 from watchdog_cli.core.facts import Fact
 from watchdog_cli.core.snapshot import Snapshot
+from watchdog_kit.records import dataclass
 
 VERSION = 1
 JOURNAL_SIZE = 5_000_000  # about 20,000 facts; months of a healthy program
@@ -25,9 +26,23 @@ JOURNAL_BACKUPS = 2
 TRY_AGAIN_S = 10.0  # chosen: how often a state that could not be written is tried again
 
 
+class Chore(Protocol):
+    """Something small to write now and then; it raises nothing."""
+
+    def due_in_s(self) -> float | None:
+        """How long it has time; None: nothing to do until a fact comes."""
+
+    def take(self) -> None:
+        """Do it."""
+
+    def close(self) -> None:
+        """It will not be done again."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     at: datetime
+    up: float  # on the clock that nobody sets
     fact: Fact
     extra: dict[str, object]
 
@@ -63,14 +78,16 @@ class Recorder:
         for file in (self._journal, self._log):
             _end_half_line(file)
         self._number = _last_number(journal_path)
+        self._life = life.own_life()
         self._queue: queue.SimpleQueue[_Line | Snapshot | None] = queue.SimpleQueue()
         self._state_trouble = False
+        self.chore: Chore | None = None  # done in our thread, while there is nothing else to write
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
     def fact(self, at: datetime, fact: Fact, **extra: object) -> None:
         """Write a fact soon."""
-        self._queue.put(_Line(at, fact, extra))
+        self._queue.put(_Line(at, life.up_s(), fact, extra))
 
     def state(self, snapshot: Snapshot) -> None:
         """Write the state soon; only the newest of several counts."""
@@ -83,6 +100,8 @@ class Recorder:
         if not self._thread.is_alive():
             self._journal.close()
             self._log.close()
+            if self.chore is not None:
+                self.chore.close()
 
     def _run(self) -> None:
         fine = False
@@ -99,7 +118,7 @@ class Recorder:
         while going_on:
             batch: list[_Line | Snapshot | None] = []
             with contextlib.suppress(queue.Empty):
-                batch.append(self._queue.get(timeout=TRY_AGAIN_S if unsaved is not None else None))
+                batch.append(self._queue.get(timeout=self._patience_s(unsaved is not None)))
             with contextlib.suppress(queue.Empty):
                 while True:
                     batch.append(self._queue.get_nowait())
@@ -111,11 +130,24 @@ class Recorder:
             if lines:
                 self._journal.write(b"".join(self._encode(line) for line in lines))
                 self._log.write(b"".join(_for_people(line) for line in lines))
+            self._do_chore()
+
+    def _patience_s(self, has_unsaved: bool) -> float | None:
+        """How long we may wait for the next fact; None: as long as it takes."""
+        due_in_s = self.chore.due_in_s() if self.chore is not None else None
+        if not has_unsaved:
+            return due_in_s
+        return TRY_AGAIN_S if due_in_s is None else min(TRY_AGAIN_S, due_in_s)
+
+    def _do_chore(self) -> None:
+        if self.chore is not None and self.chore.due_in_s() == 0:
+            self.chore.take()
 
     def _encode(self, line: _Line) -> bytes:
         self._number += 1
         record = {"v": VERSION, "seq": self._number, "at": iso(line.at), "fact": line.fact.kind}
         record |= line.fact.mapping() | line.extra | {"text": line.fact.text}
+        record |= {"up": round(line.up, 3), "life": self._life}
         return (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
     def _save(self, snapshot: Snapshot) -> bool:

@@ -18,6 +18,12 @@ def own_life() -> str:
     return f"{current_boot()}.{os.getpid()}.{found.start_ticks if found else 0}"
 
 
+def start_of(life: str) -> int | None:
+    """The start ticks of the watchdog that led this life; its pid may be another one seen from elsewhere."""
+    start = life.rpartition(".")[2]
+    return int(start) if start.isdigit() else None
+
+
 def current_boot() -> str:
     """A short name for the time since the machine was started; "" where nobody knows."""
     return procfs.boot_id()[:BOOT_LETTERS]

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from watchdog_cli.adapters.log_marks import file_id_of
 from watchdog_cli.adapters.log_reader import LogFile, Place, close_row, lines_backwards, open_row
+from watchdog_kit.records import dataclass
 
 LIMIT = 10_000  # lines of the journal that are looked through
 

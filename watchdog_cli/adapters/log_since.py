@@ -6,11 +6,11 @@ minute of output), when each file was last changed, and, if the lines do begin w
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from watchdog_cli.adapters.log_marks import Mark
 from watchdog_cli.adapters.log_reader import LogFile, Place, lines_backwards, lines_forward
+from watchdog_kit.records import dataclass
 
 # ISO 8601 with a date, and the forms that logging libraries make of it; possibly in brackets.
 _STAMP = re.compile(

@@ -5,7 +5,8 @@ creation *time* it does not move when the wall clock is stepped.
 """
 
 import os
-from dataclasses import dataclass
+
+from watchdog_kit.records import dataclass
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100

@@ -1,12 +1,11 @@
 """Measure the running program now and then, and keep what was found in a bounded file.
 
-A thread of its own, away from every decision: it sleeps in one system call, wakes four times a minute while a program
-runs and not at all while none does. Each sample is on its way to the disk before the next one is taken, so the last
-one also says until when the watchdog was certainly there.
+There is no thread and no timer for it: the thread that writes the journal does it while it has nothing else to do. It
+wakes four times a minute while a program runs, and not at all while none does. Each sample is on its way to the disk
+before the next one is taken, so the last one also says until when the watchdog was certainly there.
 """
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,17 +15,17 @@ from watchdog_cli.core.errors import StorageError
 from watchdog_cli.core.samples import CENTI, EVERY_S, KIBI, NEVER, head_line, life_tag, sample_line
 
 if TYPE_CHECKING:
-    from watchdog_cli.adapters.identity import Identity
+    from watchdog_cli.adapters.child import Identity
     from watchdog_cli.adapters.rotating_file import RotatingFile
     from watchdog_cli.adapters.tree_usage import TreeUsage
 
-SIZE = 400_000  # bytes of one file; eight of them
+SIZE = 400_000  # bytes of one file; there are eight of them
 BACKUPS = 7  # the older seven alone hold 30 days of a program that never ends
 BLOCK = 20  # samples to a head line: damage costs five minutes
 
 
 class Sampler:
-    """Takes a sample every ``EVERY_S`` seconds while the program runs."""
+    """Takes a sample every ``EVERY_S`` seconds while the program runs; all calls come from one thread."""
 
     def __init__(
         self,
@@ -36,7 +35,7 @@ class Sampler:
         silent_s: Callable[[], float | None],
         every_s: float = EVERY_S,
     ) -> None:
-        """Nothing is started or opened yet.
+        """Nothing is opened yet.
 
         Args:
             who: the present run; asked from our own thread.
@@ -46,78 +45,58 @@ class Sampler:
         self._who = who
         self._silent_s = silent_s
         self._every_s = every_s
+        self._due_at: float | None = None
         self._tag = 0
         self._file: RotatingFile | None = None
         self._generation = -1
-        self._usage: tuple[str, TreeUsage] | None = None
+        self._usage: TreeUsage | None = None
         self._run_id = ""
         self._left = 0  # samples until the next head line
         self._up = 0
         self._cpu = 0
-        self._bell = threading.Lock()  # a plain lock: waiting for it costs the least
-        self._bell.acquire()
-        self._asleep = False
-        self._wanted = False
-        self._closing = False
-        self._thread: threading.Thread | None = None
 
-    def wake(self) -> None:
-        """A program is about to be started or was taken over; called by the main thread only."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
-            self._thread.start()
-        self._wanted = True
-        if self._asleep:
-            self._ring()
+    def due_in_s(self) -> float | None:
+        """How long the next sample has time; None while nothing runs."""
+        if self._who() is None:
+            self._due_at = None
+            return None
+        now = time.monotonic()
+        if self._due_at is None:
+            self._due_at = now + self._every_s
+        return max(0.0, self._due_at - now)
 
-    def close(self, limit_s: float) -> None:
-        """End the thread; a disk that hangs is left behind."""
-        self._closing = True
-        if self._thread is not None:
-            self._ring()
-            self._thread.join(limit_s)
+    def take(self) -> None:
+        """Measure and write one sample, if there is something to measure."""
+        self._due_at = time.monotonic() + self._every_s
+        identity = self._who()
+        if identity is None:
+            return
+        if self._usage is None or identity.run_id != self._run_id:
+            from watchdog_cli.adapters.tree_usage import TreeUsage
 
-    def _ring(self) -> None:
-        if self._bell.locked():
-            self._bell.release()
+            self._usage = TreeUsage(identity.pid, identity.start_ticks)
+            self._run_id, self._left, self._up, self._cpu = identity.run_id, 0, 0, 0
+        found = self._usage.measure()
+        if found is not None:
+            self._write(identity.number, *found)
 
-    def _run(self) -> None:
-        while not self._closing:
-            if self._bell.acquire(timeout=self._every_s):
-                continue  # there is something to look at: the end, or a program after a long quiet
-            identity = self._who()
-            if identity is not None:
-                self._take(identity)
-                continue
-            self._asleep = True  # before the look at ``_wanted``: one of the two sides sees the other
-            if not self._wanted and not self._closing:
-                self._bell.acquire()
-            self._asleep = self._wanted = False
+    def close(self) -> None:
+        """Let the file go."""
         if self._file is not None:
             self._file.close()
 
-    def _take(self, identity: "Identity") -> None:
-        """Measure and write one sample."""
-        self._wanted = False
-        if self._usage is None or self._usage[0] != identity.run_id:
-            from watchdog_cli.adapters.tree_usage import TreeUsage
-
-            self._usage = identity.run_id, TreeUsage(identity.pid, identity.start_ticks)
-        found = self._usage[1].measure()
-        if found is None:
-            return
+    def _write(self, number: int, resident: int, cpu_s: float) -> None:
         silent = self._silent_s()
-        up, rss, cpu = int(life.up_s()), found[0] // KIBI, round(found[1] / CENTI)
-        text = ""
+        up, cpu = int(life.up_s()), round(cpu_s / CENTI)
+        self._up = self._up or up  # the first sample of a run comes after none
+        step = up - self._up
         file = self._file or self._open()
-        if identity.run_id != self._run_id:
-            self._run_id, self._left, self._up, self._cpu = identity.run_id, 0, up, 0
-        if not self._left or file.generation != self._generation:
-            text = head_line(self._up, int(time.time()) - (up - self._up), self._tag, identity.number)
+        text = ""
+        if self._left <= 0 or file.generation != self._generation:
+            text = head_line(self._up, int(time.time()) - step, self._tag, number)
             self._left, self._generation = BLOCK, file.generation
-        text += sample_line(
-            up - self._up, rss, max(0, cpu - self._cpu), NEVER if silent is None else int(silent)
-        )
+        used = max(0, cpu - self._cpu)  # what a vanished orphan has used is gone with it
+        text += sample_line(step, resident // KIBI, used, NEVER if silent is None else int(silent))
         # After a line that could not be kept the next one must not lean on it.
         self._left = self._left - 1 if file.write(text.encode()) else 0
         self._up, self._cpu = up, cpu

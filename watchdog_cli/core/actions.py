@@ -1,8 +1,7 @@
 """What can be asked of the world."""
 
-from dataclasses import dataclass
-
 from watchdog_cli.core.facts import Fact
+from watchdog_kit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from watchdog_cli.core import liveness
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.liveness import Liveness
 from watchdog_cli.core.phases import Backoff, GivenUp, Paused, Running, Spawning, Starting, Stopped, Stopping
+from watchdog_cli.core.record import HANGS
 from watchdog_cli.core.report import Health, State
 from watchdog_cli.core.supervisor import Supervisor
 
@@ -20,8 +21,8 @@ def describe(sup: Supervisor, now: float, *, degraded: bool) -> tuple[State, Hea
     match sup.phase:
         case Starting() | Running():
             return State.RUNNING, _health(sup, now, degraded=degraded)
-        case Stopping():
-            return State.STOPPING, Health.STOPPING
+        case Stopping(ending=ending):
+            return State.STOPPING, Health.STALE if ending.cause in HANGS else Health.STOPPING
         case Spawning() | Backoff():
             return State.WAITING, Health.WAITING
         case Paused():

@@ -73,3 +73,9 @@ class StorageError(WatchdogError):
     """State or log cannot be written."""
 
     exit_code = ExitCode.STORAGE
+
+
+class AddressError(WatchdogError):
+    """One cannot listen at an address: it is in use, or not ours."""
+
+    exit_code = ExitCode.ADDRESS

@@ -1,10 +1,10 @@
 """What can happen."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from watchdog_cli.core.policy import Source
 from watchdog_cli.core.record import ExitStatus, Run
+from watchdog_kit.records import dataclass
 
 
 class By(StrEnum):

@@ -4,12 +4,13 @@ Each fact has a text for people and a mapping for machines. Durations are second
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 from watchdog_cli.core.record import Ending, Run, one_line
 from watchdog_kit.quantities import format_duration, format_size
+from watchdog_kit.records import dataclass
 
 
 class Level(IntEnum):

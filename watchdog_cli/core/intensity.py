@@ -1,6 +1,8 @@
 """Restart intensity: at most so many restarts in so many seconds, as a sliding window."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from watchdog_kit.records import dataclass
 
 UNLIMITED_MEMORY = 1000  # restarts remembered for display when there is no cap
 

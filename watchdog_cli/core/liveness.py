@@ -11,10 +11,11 @@ timeout, which a program that beats twice per timeout survives.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from watchdog_cli.core.policy import AliveWhen, Policy, Source
+from watchdog_kit.records import dataclass
 
 SLICES = 4
 SMALLEST_TOLERANCE_S = 0.5  # chosen: longer than a busy machine makes a ready process wait

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from watchdog_cli.core.addresses import parse_secret_url, parse_url
+from watchdog_cli.core.alerting import TELEGRAM_URL
 from watchdog_cli.core.names import DEFAULT_NAME, parse_name
 from watchdog_cli.core.policy import AliveWhen, Restart
 from watchdog_cli.core.settings import Settings, build
@@ -12,7 +14,7 @@ from watchdog_kit.settings import Setting
 __all__ = ["ENV_PREFIX", "GROUPS", "OPTIONS", "Settings", "build", "foreign_variables"]
 
 ENV_PREFIX = "WATCHDOG_"
-GROUPS = ("Liveness", "Restart", "Stop", "Logs", "General")
+GROUPS = ("Liveness", "Restart", "Stop", "Logs", "Alerts", "Page", "General")
 
 # Set by a service manager for us, by us for the child, or read by another command; never settings.
 _FOREIGN = (
@@ -203,12 +205,151 @@ OPTIONS: tuple[Setting, ...] = (
         "chosen: 60MB for one program at most",
     ),
     Setting(
+        "history",
+        kinds.flag(),
+        True,
+        "Logs",
+        "Note memory and CPU every 15 seconds while the program runs, for `watchdog report`; 3MB for a month.",
+        "chosen: a leak shows itself over days, when it is too late to begin to measure",
+    ),
+    Setting(
         "python-unbuffered",
         kinds.flag(),
         True,
         "Logs",
         "Let Python programs print each line at once, by PYTHONUNBUFFERED=1 unless that is set already.",
         "chosen: lines that wait in a buffer are lost when the program dies",
+    ),
+    Setting(
+        "telegram-token",
+        kinds.text(example="123456:ABC"),
+        None,
+        "Alerts",
+        "Token of the Telegram bot that tells about incidents.",
+        "off",
+        default_text="off",
+        option=False,
+        secret=True,
+    ),
+    Setting(
+        "telegram-chat",
+        kinds.text(example="-1001234567890", numbers=True),
+        None,
+        "Alerts",
+        "Chat that the bot writes to: its number, or @name of a channel.",
+        "off",
+        default_text="off",
+        option=False,
+        secret=True,
+    ),
+    Setting(
+        "telegram-url",
+        Kind("URL", parse_url, example=TELEGRAM_URL),
+        TELEGRAM_URL,
+        "Alerts",
+        "Where the Telegram Bot API is: its own address, or that of a server of the same kind.",
+        "the manual of the Bot API",
+        option=False,
+    ),
+    Setting(
+        "webhook-url",
+        Kind("URL", parse_secret_url, example="https://hooks.example.org/services/abc"),
+        None,
+        "Alerts",
+        "Address that gets each alert as JSON by POST: Slack, Discord, Mattermost, or a program of yours.",
+        "off",
+        default_text="off",
+        option=False,
+        secret=True,
+    ),
+    Setting(
+        "notify-url",
+        kinds.text("URL", example="ntfy://topic"),
+        None,
+        "Alerts",
+        "Address of any other service, as apprise writes it (needs the extra 'notify').",
+        "off",
+        default_text="off",
+        option=False,
+        secret=True,
+    ),
+    Setting(
+        "alert-after",
+        kinds.whole(least=1, most=1000),
+        1,
+        "Alerts",
+        "How many unplanned ends in a row make an incident that is told; giving up is always told at once.",
+        "chosen: an end that nobody asked for is worth a message",
+    ),
+    Setting(
+        "alert-gap",
+        kinds.duration(zero=True),
+        300.0,
+        "Alerts",
+        "The least time between two messages of one incident; it doubles with each, up to an hour or twelve gaps.",
+        "chosen: who knows needs no reminder",
+    ),
+    Setting(
+        "alert-stable",
+        kinds.duration(zero=True),
+        60.0,
+        "Alerts",
+        "How long the program must be well again before an incident is over.",
+        "chosen: a program that crashes each half minute has not recovered in between",
+    ),
+    Setting(
+        "alert-queue",
+        kinds.whole(least=1, most=10_000),
+        200,
+        "Alerts",
+        "How many messages are kept on disk for a service that cannot be reached; older ones are merged.",
+        "chosen: weeks of incidents",
+    ),
+    Setting(
+        "web-host",
+        kinds.text("HOST", example="127.0.0.1"),
+        "127.0.0.1",
+        "Page",
+        "The address at which the page of watchdog web listens; all but this machine's own ones need a token.",
+        "chosen: what nobody else can reach cannot be misused",
+        option=False,
+    ),
+    Setting(
+        "web-port",
+        kinds.whole(most=65_535)._replace(word="PORT", example="8787"),
+        None,
+        "Page",
+        "The port at which it listens; 0 takes any that is free.",
+        "chosen: easy to remember, assigned to nothing that people run",
+        default_text="PORT of the environment, else 8787",
+        option=False,
+    ),
+    Setting(
+        "web-allow-host",
+        kinds.text("NAME", example="watch.example.org")._replace(lists=True),
+        None,
+        "Page",
+        "Host names under which people may open it, as behind a proxy; several are joined by commas.",
+        "chosen: a foreign name is how other pages would reach it",
+        option=False,
+    ),
+    Setting(
+        "keepalive-url",
+        Kind("URL", parse_url, example="https://tracker.example.org/health"),
+        None,
+        "Page",
+        "The public address that the page calls from time to time, so that a host does not put it to sleep.",
+        "chosen",
+        option=False,
+    ),
+    Setting(
+        "keepalive-interval",
+        kinds.duration(least_s=1),
+        480.0,
+        "Page",
+        "How often it does that.",
+        "chosen: hosts that put programs to sleep do so after 15 minutes without a call",
+        option=False,
     ),
     Setting(
         "name",
@@ -235,4 +376,6 @@ def foreign_variables(environ: Mapping[str, str]) -> frozenset[str]:
     Inside a supervised program (it knows its run) WATCHDOG_HEARTBEAT tells that program where to beat.
     """
     inside = ("WATCHDOG_HEARTBEAT",) if "WATCHDOG_RUN_ID" in environ else ()
-    return frozenset((*_FOREIGN, *inside))
+    # Kubernetes says tcp://ADDRESS:PORT in it for a service that is called watchdog-web.
+    service = ("WATCHDOG_WEB_PORT",) if environ.get("WATCHDOG_WEB_PORT", "").startswith("tcp://") else ()
+    return frozenset((*_FOREIGN, *inside, *service))

@@ -3,11 +3,11 @@
 What is *wanted* (``want_up``, ``pause``) lives in ``machine.Supervisor``, apart from what *is*.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from watchdog_cli.core.liveness import Life
 from watchdog_cli.core.record import Ending, ExitStatus, Run
+from watchdog_kit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 The values arrive here checked: ``options.py`` says how each is written by people and what is refused.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from watchdog_kit.records import dataclass
 
 
 class Restart(StrEnum):

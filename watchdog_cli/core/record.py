@@ -1,8 +1,9 @@
 """One run of the child: what it is called, how it ended and why."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from zlib import crc32
+
+from watchdog_kit.records import dataclass
 
 
 class Cause(StrEnum):

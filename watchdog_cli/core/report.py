@@ -1,11 +1,12 @@
 """StatusReport: all that ``status`` says, and the words and exit codes for it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.snapshot import LastRun
+from watchdog_kit.records import dataclass
 
 VERSION = 1
 

@@ -1,11 +1,12 @@
 """From single values to the settings of one watchdog, with every contradiction between them found."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from watchdog_cli.core.alerting import AlertSettings
 from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
 from watchdog_kit.quantities import exact_duration
+from watchdog_kit.records import dataclass
 from watchdog_kit.settings import Layer, Loaded, SettingsError
 
 STOP_TIMEOUT_AS_PID1_S = 8.0  # a container engine kills everything after 10 s; we must be done before
@@ -24,6 +25,8 @@ class Settings:
     log_backups: int
     quiet: bool
     python_unbuffered: bool
+    history: bool
+    alerts: AlertSettings
     explicit: frozenset[str]  # the keys that somebody set and that count
     origins: Mapping[str, str]  # by key: where the value came from
     values: Mapping[str, Any]  # by key: the effective values
@@ -119,6 +122,7 @@ def build(
     if pid1 and "stop-timeout" not in explicit:
         values["stop-timeout"], origins["stop-timeout"] = STOP_TIMEOUT_AS_PID1_S, "default as process 1"
     _check_backoff(loaded)
+    _check_telegram(loaded)
     _check_paths(loaded, resolve or (lambda path: path if path.startswith("/") else f"{folder}/{path}"))
     return Settings(
         name=values["name"],
@@ -130,6 +134,8 @@ def build(
         log_backups=values["log-backups"],
         quiet=values["quiet"],
         python_unbuffered=values["python-unbuffered"],
+        history=values["history"],
+        alerts=_alerts(values),
         explicit=explicit,
         origins=origins,
         values=values,
@@ -162,6 +168,20 @@ def _policy(values: Mapping[str, Any], explicit: frozenset[str]) -> Policy:
         stop_timeout_s=values["stop-timeout"],
         dump_timeout_s=values["dump-timeout"],
         memory_limit=values["memory-limit"],
+    )
+
+
+def _alerts(values: Mapping[str, Any]) -> AlertSettings:
+    return AlertSettings(
+        telegram_token=values["telegram-token"],
+        telegram_chat=values["telegram-chat"],
+        telegram_url=values["telegram-url"],
+        webhook_url=values["webhook-url"],
+        notify_url=values["notify-url"],
+        after=values["alert-after"],
+        gap_s=values["alert-gap"],
+        stable_s=values["alert-stable"],
+        queue=values["alert-queue"],
     )
 
 
@@ -198,6 +218,16 @@ def _check_backoff(loaded: Loaded) -> None:
             key, other = other, key
         what = f"backoff-max {exact_duration(most_s)} is below restart-delay {exact_duration(delay_s)}"
         raise _contradiction(loaded, key, other, what, "the delay starts there and can only grow")
+
+
+def _check_telegram(loaded: Loaded) -> None:
+    """A bot without a chat would be silent, and nobody would know."""
+    there, missing = "telegram-token", "telegram-chat"
+    if loaded.values[there] is None:
+        there, missing = missing, there
+    if loaded.values[there] is not None and loaded.values[missing] is None:
+        reason = f"it is set but {missing} is not; set both, or neither"
+        raise SettingsError(there, loaded.place(there), reason, loaded.layers[there])
 
 
 def _check_paths(loaded: Loaded, resolve: Callable[[str], str]) -> None:

@@ -1,6 +1,8 @@
 """What a watchdog leaves behind for its successor and for ``status``: the content of state.json."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from watchdog_kit.records import dataclass
 
 VERSION = 1
 LAST_RUNS = 10  # ended runs that are kept

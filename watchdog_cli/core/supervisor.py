@@ -1,7 +1,5 @@
 """The state of the supervisor, and until when it may sleep."""
 
-from dataclasses import dataclass
-
 from watchdog_cli.core import liveness
 from watchdog_cli.core.intensity import Window
 from watchdog_cli.core.liveness import Life
@@ -17,6 +15,7 @@ from watchdog_cli.core.phases import (
     Up,
 )
 from watchdog_cli.core.policy import Policy
+from watchdog_kit.records import dataclass
 
 MEMORY_RHYTHM_S = 15.0  # the most often that memory alone may wake us
 

@@ -6,7 +6,8 @@ next must the clock be believed, and there the last note of a boot is the best: 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from watchdog_kit.records import dataclass
 
 PLAUSIBLE = 1_577_836_800.0  # 2020-01-01: a clock that shows less was never set
 

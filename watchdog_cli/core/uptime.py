@@ -2,9 +2,10 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+
+from watchdog_kit.records import dataclass
 
 
 class Kind(StrEnum):
@@ -101,7 +102,7 @@ class Totals:
         return None if self.uptime is None else self.uptime >= goal
 
     def budget_left_s(self, goal: float) -> float:
-        """How much longer it might have been down in the same known time without missing the goal; negative: too long."""
+        """How much longer it might have been down and still meet the goal; negative when it was down for too long."""
         return self.known_s * (1.0 - goal) - self.down_s
 
 

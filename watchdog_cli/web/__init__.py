@@ -1,1 +1,1 @@
-"""The page: its own process, an extra; reads what every other command reads."""
+"""The web page: its own process, which reads what is there and asks as any command does."""

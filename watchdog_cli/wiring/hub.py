@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.clock import SystemClock, iso
@@ -19,6 +19,7 @@ from watchdog_cli.core.phases import Backoff, GivenUp, Running, Starting, Stoppe
 from watchdog_cli.core.snapshot import LAST_RUNS, ChildRecord, LastRun, ProcessId, Snapshot
 from watchdog_cli.core.supervisor import Supervisor
 from watchdog_kit.quantities import format_duration
+from watchdog_kit.records import dataclass
 
 CLOCK_STEP_S = 1.5  # chosen: more than any slewing, less than a person would call a step
 QUIET_KINDS = frozenset({"healthy"})  # too much for the screen of somebody who has just seen it start

@@ -2,9 +2,9 @@
 
 import contextlib
 import os
-from dataclasses import dataclass
 
 from watchdog_cli.core.errors import StorageError
+from watchdog_kit.records import dataclass
 
 BASE = ".watchdog"
 
@@ -54,6 +54,11 @@ class Places:
     def journal(self) -> str:
         """Facts for machines."""
         return self._inside("journal.jsonl")
+
+    @property
+    def samples(self) -> str:
+        """Memory and CPU over time."""
+        return self._inside("samples")
 
     @property
     def log(self) -> str:

@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from watchdog_cli import __version__
 from watchdog_cli.adapters.child import HEARTBEAT, ChildTree, Launch
@@ -38,7 +38,9 @@ from watchdog_cli.wiring import takeover, upgrade
 from watchdog_cli.wiring.answers import Answers
 from watchdog_cli.wiring.hub import Hub, own_process
 from watchdog_cli.wiring.places import Places
+from watchdog_cli.wiring.sampling import make_sampler
 from watchdog_cli.wiring.takeover import Legacy
+from watchdog_kit.records import dataclass
 
 DRAIN_S = 0.5  # how long the start of the next run may wait for the last words of the one before
 LAST_WORDS_S = 2.0  # for each writer at the end; a disk that hangs is left behind
@@ -177,6 +179,7 @@ class _Session:
             listeners=self.hub,
             pulse=_pulse(),
         )
+        self._recorder.chore = make_sampler(settings, places, self._child, lambda: self._runner.sup)
         self._inbox.after_wake = lambda: self._after_wake(signals)
         self._pump.start()
 

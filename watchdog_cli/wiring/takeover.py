@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from watchdog_cli.adapters import procfs, state_file
 from watchdog_cli.adapters.identity import Identity
@@ -10,6 +9,7 @@ from watchdog_cli.adapters.marked import RUN_ID, find_marked
 from watchdog_cli.core.errors import AlreadyRunningError, IdentityUnknownError
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.wiring.places import Places
+from watchdog_kit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ ARGUMENTS = ["a b", "", "--", "--timeout", "9", "-C", "--help", "it's", '"quoted
              "line\nend", "مرحبا", "é", "*"]  # fmt: skip
 
 
-def test_arguments_and_environment_arrive_unchanged(rig: Rig) -> None:
+def test_G01_arguments_and_environment_arrive_unchanged(rig: Rig) -> None:
     """Spaces, quotes, dashes, signs of shells, line ends, other scripts: all as typed."""
     strange = "100% $HOME #'\" \\n مرحبا"
     process = rig.run(
@@ -43,13 +43,13 @@ def test_arguments_and_environment_arrive_unchanged(rig: Rig) -> None:
         ("os.kill(os.getpid(), 11)", 139),
     ],
 )
-def test_with_restart_never_the_code_of_the_program_is_ours(rig: Rig, end: str, code: int) -> None:
+def test_R11_with_restart_never_the_code_of_the_program_is_ours(rig: Rig, end: str, code: int) -> None:
     """Normal codes pass through; death by signal n is 128 + n."""
     process = rig.run("--restart", "never", "--", sys.executable, "-c", f"import os, sys; {end}")
     assert process.wait(30) == code
 
 
-def test_on_failure_a_clean_end_is_the_end(rig: Rig) -> None:
+def test_R11_on_failure_a_clean_end_is_the_end(rig: Rig) -> None:
     """`on-failure` restarts after a failure, and ends with 0 after a clean end."""
     program = (
         "import os, sys; there = os.path.exists('x'); open('x', 'w').close(); sys.exit(0 if there else 1)"
@@ -113,7 +113,7 @@ def test_a_bad_file_and_a_bad_variable_are_code_10(rig: Rig) -> None:
     assert "WATCHDOG_RESTART_DELAY" in found.stderr
 
 
-def test_a_program_that_vanishes_is_tried_until_the_cap(rig: Rig) -> None:
+def test_R05_a_program_that_vanishes_is_tried_until_the_cap(rig: Rig) -> None:
     """It ran and then was deleted: one line for each try, status answers meanwhile, then gave up."""
     program = rig.write("bot.sh", "#!/bin/sh\nrm -f bot.sh\nexit 1\n")
     program.chmod(0o755)

@@ -13,7 +13,7 @@ from waiting import stays_true, wait_until
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
-def test_a_pause_starts_nothing_until_it_is_over(rig: Rig) -> None:
+def test_R12_a_pause_starts_nothing_until_it_is_over(rig: Rig) -> None:
     """Paused: a death starts nothing; `resume` does; a pause with an end resumes by itself."""
     rig.run(*QUICK, "--no-heartbeat", "--", *SLEEP)
     first = rig.child()
@@ -31,7 +31,7 @@ def test_a_pause_starts_nothing_until_it_is_over(rig: Rig) -> None:
     assert not rig.facts("restarting")
 
 
-def test_asked_restarts_do_not_count(rig: Rig) -> None:
+def test_R07_asked_restarts_do_not_count(rig: Rig) -> None:
     """Twelve asked restarts leave the window empty; the next deaths have the whole cap."""
     rig.run("--restart-delay", "50ms", "--max-restarts", "2", "--no-heartbeat", "--", *SLEEP)
     rig.child()
@@ -46,7 +46,7 @@ def test_asked_restarts_do_not_count(rig: Rig) -> None:
     rig.fact("gave-up")
 
 
-def test_after_giving_up_it_tries_slowly_and_a_person_may_start_at_once(rig: Rig) -> None:
+def test_R08_after_giving_up_a_person_may_start_at_once(rig: Rig) -> None:
     """--retry-after stays and tries again; `restart` starts at once with an empty window."""
     bad = rig.write("bad", "")
     program = "import os, sys, time; sys.exit(1) if os.path.exists('bad') else time.sleep(600)"
@@ -72,7 +72,7 @@ def test_too_much_memory_is_a_cause_of_its_own(rig: Rig) -> None:
     assert rig.fact("ended")["cause"] == "memory"
 
 
-def test_beating_without_progress_is_a_hang(rig: Rig) -> None:
+def test_H03_beating_without_progress_is_a_hang(rig: Rig) -> None:
     """The value of the watched key stands still: replaced as no-progress; without the rule nobody is."""
     program = "import time\nwhile True:\n    open('heartbeat.json', 'w').write('{\"done\": 7}')\n    time.sleep(0.2)\n"
     rig.run(*QUICK, "--progress-key", "done", "--progress-timeout", "2s", "--max-restarts", "1", "--",

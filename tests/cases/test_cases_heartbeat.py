@@ -24,7 +24,7 @@ while True:
 """
 
 
-def test_an_old_heartbeat_kills_nobody(rig: Rig) -> None:
+def test_H04_an_old_heartbeat_kills_nobody(rig: Rig) -> None:
     """A file of ten minutes ago lies there; the program needs longer than the timeout for its first beat."""
     path = rig.write("heartbeat.json", "{}")
     os.utime(path, (path.stat().st_atime - 600, path.stat().st_mtime - 600))
@@ -81,7 +81,7 @@ ODDITIES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("oddity", ODDITIES)
-def test_an_odd_heartbeat_is_no_beat_and_no_error(rig: Rig, oddity: str) -> None:
+def test_H13_an_odd_heartbeat_is_no_beat_and_no_error(rig: Rig, oddity: str) -> None:
     """It lies there at the start, so silence is judged; it never counts, and the hang is found on time."""
     ODDITIES[oddity](rig.folder / "heartbeat.json")
     rig.run(*QUICK, "--heartbeat-timeout", "1500ms", "--max-restarts", "1", "--", *SILENT)
@@ -89,7 +89,7 @@ def test_an_odd_heartbeat_is_no_beat_and_no_error(rig: Rig, oddity: str) -> None
     assert len([fact for fact in rig.facts("notice") if fact["topic"] == "heartbeat"]) <= 2
 
 
-def test_a_beat_that_turns_odd_is_a_hang_on_time(rig: Rig) -> None:
+def test_H13_a_beat_that_turns_odd_is_a_hang_on_time(rig: Rig) -> None:
     """Valid beats, then only garbage: the older beat keeps its age, and the hang comes at the timeout."""
     program = BEATING.replace('file.write("{}")', "file.write(text)").replace(
         "while True:",
@@ -103,7 +103,7 @@ def test_a_beat_that_turns_odd_is_a_hang_on_time(rig: Rig) -> None:
     assert 1.9 <= hang["silent_s"] < 6
 
 
-def test_everything_frozen_for_long_and_thawed_kills_nobody(rig: Rig) -> None:
+def test_C03_everything_frozen_and_thawed_kills_nobody(rig: Rig) -> None:
     """Watchdog and program are frozen for five timeouts; when both go on, nobody is replaced."""
     process = rig.run(*QUICK, "--heartbeat-timeout", "2s", "--", sys.executable, "-c", BEATING, "0")
     rig.healthy()
@@ -119,7 +119,7 @@ def test_everything_frozen_for_long_and_thawed_kills_nobody(rig: Rig) -> None:
     assert rig.facts("own-pause")
 
 
-def test_a_hang_is_found_after_a_pause_of_our_own(rig: Rig) -> None:
+def test_C03_a_hang_is_found_after_a_pause_of_our_own(rig: Rig) -> None:
     """Frozen together and thawed, but the program stays frozen: found one timeout later."""
     process = rig.run(*QUICK, "--heartbeat-timeout", "2s", "--", sys.executable, "-c", BEATING, "0")
     rig.healthy()

@@ -1,0 +1,515 @@
+"""The watchdog dies or is replaced; the program must not notice, and nothing that it prints may be lost."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rig import BIN, QUICK, Rig
+from waiting import stays_true, wait_until
+
+PLAIN = ("--no-heartbeat", *QUICK)
+
+# Prints numbered lines without rest, tells of a SIGPIPE by dying of it, and ends as it is told to.
+PRINTS = """
+import os, signal, sys, time
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+number = 0
+while True:
+    number += 1
+    os.write(1, b"line %06d\\n" % number)
+    if os.path.exists("exit"):
+        os.write(1, b"last line %06d\\n" % number)
+        os._exit(int(open("exit").read()))
+    time.sleep(0.002)
+"""
+COMMAND = (sys.executable, "-S", "prints.py")
+
+
+@pytest.fixture(autouse=True)
+def _printer(rig: Rig) -> None:
+    rig.write("prints.py", PRINTS)
+
+
+def _folder(rig: Rig) -> Path:
+    return rig.folder / ".watchdog" / "tracker"
+
+
+def _lines(rig: Rig) -> list[bytes]:
+    files = sorted((rig.folder / "logs").glob("tracker.log*"), key=lambda path: path.name, reverse=True)
+    return b"".join(path.read_bytes() for path in files).splitlines()
+
+
+def _await_lines(rig: Rig, more: int) -> None:
+    least = len(_lines(rig)) + more
+    wait_until(lambda: len(_lines(rig)) >= least, f"{more} more lines")
+
+
+def _assert_gapless(rig: Rig, runs: int = 1) -> None:
+    """Every line of each run once and in order; each run begins at one."""
+    numbers = [int(line[5:]) for line in _lines(rig) if line.startswith(b"line ")]
+    starts = [at for at, number in enumerate(numbers) if number == 1]
+    assert len(starts) == runs
+    for begin, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
+        assert numbers[begin:end] == list(range(1, end - begin + 1))
+
+
+def _programs(rig: Rig, what: str = "prints.py") -> list[int]:
+    return [pid for pid, line in rig.marked().items() if what in line and "watchdog" not in line]
+
+
+def _kill_watchdog(rig: Rig) -> None:
+    watchdog = rig.started[-1]
+    watchdog.kill()
+    watchdog.wait()
+
+
+def _run_id(pid: int) -> str:
+    entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return next(entry.decode() for entry in entries if entry.startswith(b"WATCHDOG_RUN_ID="))
+
+
+def test_killed_watchdog_twice_costs_no_byte(rig: Rig) -> None:
+    """Kill -9 under a printing program, twice: same pid and run, no line lost or doubled, nothing restarted."""
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    run_id = _run_id(child)
+    for turn in (1, 2):
+        _await_lines(rig, 100)
+        _kill_watchdog(rig)
+        report = rig.status()
+        assert (report["state"], report["health"], report["exit_code"]) == ("running", "unsupervised", 5)
+        assert report["child"]["pid"] == child
+        stays_true(lambda: _programs(rig) == [child], "the program alone", 0.3)
+        rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+        rig.fact("adopted", turn)
+        assert rig.child() == child
+    _await_lines(rig, 100)
+    assert {fact["run"] for fact in rig.facts("adopted", "spawned")} == {run_id.partition("=")[2]}
+    assert rig.status()["restarts"]["total"] == 0
+    assert rig.cli("stop").returncode == 0
+    _assert_gapless(rig)
+    assert rig.facts("ended")[0]["exit_code"] is None, "nobody can know it, so it is not invented"
+
+
+def test_output_up_to_a_full_pipe_waits_for_the_next_watchdog(rig: Rig) -> None:
+    """Without a watchdog the program goes on until the pipe is full, then waits; the next one loses no byte of it."""
+    rig.write("prints.py", PRINTS.replace("time.sleep(0.002)", "os.write(2, b'x' * 8000 + b'\\n')"))
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    _await_lines(rig, 10)
+    _kill_watchdog(rig)
+    wait_until(lambda: _is_blocked(child), "the program to wait for room")
+    rig.run(*PLAIN, "--quiet", "--log-size", "100MB", "--", *COMMAND)
+    rig.fact("adopted")
+    assert rig.child() == child
+    _await_lines(rig, 2000)
+    assert rig.cli("stop").returncode == 0
+    _assert_gapless(rig)
+    assert {len(line) for line in _lines(rig)} <= {11, 8000}
+
+
+def _is_blocked(pid: int) -> bool:
+    before = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    time_before = (before[11], before[12])
+    end = time.monotonic() + 0.3
+    wait_until(lambda: time.monotonic() > end, "a moment")
+    after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return after[0] == "S" and (after[11], after[12]) == time_before
+
+
+def test_stop_works_without_a_watchdog_and_with_a_full_pipe(rig: Rig) -> None:
+    """The watchdog is gone and the program sits in a full pipe: stop ends it all the same."""
+    rig.write("prints.py", PRINTS.replace("time.sleep(0.002)", "os.write(2, b'x' * 8000 + b'\\n')"))
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    _await_lines(rig, 10)
+    _kill_watchdog(rig)
+    wait_until(lambda: _is_blocked(child), "the program to wait for room")
+    stopped = rig.cli("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "tracker: stopped\n")
+    assert _programs(rig) == []
+    report = rig.status()
+    assert (report["state"], report["exit_code"]) == ("stopped", 3)
+    _assert_gapless(rig)
+
+
+LOSSES = [
+    "state deleted",
+    "state damaged",
+    "control deleted",
+    "pipe deleted",
+    "journal deleted",
+    "lock deleted",
+    "all deleted",
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_adoption_survives_lost_files(rig: Rig, loss: str) -> None:
+    """Whatever of the state folder is lost with the watchdog: the running program is found and kept, never doubled."""
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    _await_lines(rig, 50)
+    _kill_watchdog(rig)
+    folder = _folder(rig)
+    if loss == "all deleted":
+        shutil.rmtree(folder)
+    elif loss == "state damaged":
+        (folder / "state.json").write_bytes(b"\0" * 100)
+    else:
+        name = {"state": "state.json", "pipe": "stdout", "journal": "journal.jsonl"}.get(
+            loss.split(maxsplit=1)[0], loss.split(maxsplit=1)[0]
+        )
+        (folder / name).unlink()
+    if loss != "all deleted":
+        assert rig.status()["health"] == "unsupervised"
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    rig.fact("adopted")
+    assert rig.child() == child
+    assert _programs(rig) == [child]
+    _await_lines(rig, 50)
+    assert rig.cli("stop").returncode == 0
+    _assert_gapless(rig)
+    assert rig.cli("status").returncode == 3
+
+
+def test_another_command_replaces_the_old_tree(rig: Rig) -> None:
+    """With another command the old program is stopped first, which is said; then the new one runs alone."""
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    old = rig.child()
+    _await_lines(rig, 20)
+    _kill_watchdog(rig)
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND, "another")
+    new = rig.other_child(old)
+    assert _programs(rig) == [new]
+    assert any("another command still runs here" in fact["text"] for fact in rig.facts("notice"))
+    report = rig.status()["restarts"]
+    assert (report["in_window"], report["total"]) == (0, 0)
+    assert rig.cli("stop").returncode == 0
+    _assert_gapless(rig, runs=2)
+
+
+ORPHAN = """
+import os, signal, sys, time
+if os.fork() == 0:
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with open("orphan.new", "w") as file: file.write(str(os.getpid()))
+    os.rename("orphan.new", "orphan")
+while True: time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("state", ["kept", "deleted"])
+def test_orphans_of_a_dead_leader_are_stopped_first(rig: Rig, state: str) -> None:
+    """Watchdog and program were killed and a deaf grandchild lives in a session of its own: it goes before the start."""
+    rig.write("parent.py", ORPHAN)
+    command = (sys.executable, "parent.py")
+    rig.run(*PLAIN, "--stop-timeout", "500ms", "--", *command)
+    old = rig.child()
+    orphan = int(wait_until(lambda: _read(rig.folder / "orphan"), "the orphan"))
+    _kill_watchdog(rig)
+    os.kill(old, signal.SIGKILL)
+    if state == "deleted":
+        (_folder(rig) / "state.json").unlink()
+    wait_until(lambda: old not in rig.marked(), "the end of the leader")
+    assert rig.status()["exit_code"] == 5
+    rig.run(*PLAIN, "--stop-timeout", "500ms", "--", *command)
+    new = rig.fact("spawned", 1 if state == "deleted" else 2)
+    assert not Path(f"/proc/{orphan}").exists(), "it was stopped before the new program began"
+    assert new["pid"] != orphan
+    assert rig.cli("stop").returncode == 0
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def test_end_that_nobody_saw(rig: Rig) -> None:
+    """Program and watchdog are both gone: the next start begins anew and says that there was a gap."""
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    _await_lines(rig, 20)
+    _kill_watchdog(rig)
+    os.kill(child, signal.SIGKILL)
+    wait_until(lambda: not _programs(rig), "the end of the program")
+    report = rig.status()
+    assert (report["state"], report["exit_code"]) == ("stopped", 3)
+    assert "without a word" in report["note"]
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    assert rig.child() != child
+    assert rig.fact("spawned", 2)["number"] == 2
+    assert any(fact.get("topic") == "gap" for fact in rig.facts("notice"))
+    assert rig.cli("stop").returncode == 0
+
+
+def test_adopted_program_is_still_watched(rig: Rig) -> None:
+    """After the adoption its end is noticed at once and restarted with the usual delay, its code honestly unknown."""
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    _kill_watchdog(rig)
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    rig.fact("adopted")
+    rig.write("exit", "3")
+    ended = rig.fact("ended")
+    (rig.folder / "exit").unlink()
+    assert (ended["cause"], ended["exit_code"], ended["signal"]) == ("unknown", None, None)
+    assert rig.other_child(child) != child
+    assert rig.status()["restarts"]["total"] >= 1
+    assert rig.cli("stop").returncode == 0
+
+
+def test_adopted_program_gets_its_full_time(rig: Rig) -> None:
+    """While no watchdog lived its beats were not seen: no false kill afterwards, and a real freeze is still found."""
+    code = """
+import os, time
+while True:
+    if not os.path.exists("hang"):
+        open("heartbeat.json", "w").close()
+    time.sleep(0.2)
+"""
+    rig.write("beats.py", code)
+    options = (*QUICK, "--heartbeat-timeout", "3s")
+    rig.run(*options, "--", sys.executable, "beats.py")
+    child = rig.healthy()["child"]["pid"]
+    _kill_watchdog(rig)
+    end = time.monotonic() + 4
+    wait_until(lambda: time.monotonic() > end, "more than the timeout")
+    rig.run(*options, "--", sys.executable, "beats.py")
+    assert rig.healthy()["child"]["pid"] == child
+    stays_true(lambda: not rig.facts("hang"), "no false alarm", 4)
+    (rig.folder / "hang").touch()
+    rig.fact("hang")
+    assert rig.cli("stop").returncode == 0
+
+
+def test_window_of_restarts_is_taken_over(rig: Rig) -> None:
+    """Restarts before the watchdog was killed still count afterwards: a crash loop does not get fresh lives."""
+    options = ("--no-heartbeat", "--restart-delay", "100ms", "--max-restarts", "3")
+    rig.run(*options, "--quiet", "--", *COMMAND)
+    for _ in range(2):
+        child = rig.child()
+        os.kill(child, signal.SIGKILL)
+        rig.other_child(child)
+    _kill_watchdog(rig)
+    watchdog = rig.run(*options, "--quiet", "--", *COMMAND)
+    rig.fact("adopted")
+    assert rig.status()["restarts"]["in_window"] == 2
+    child = rig.child()
+    os.kill(child, signal.SIGKILL)
+    os.kill(rig.other_child(child), signal.SIGKILL)
+    assert watchdog.wait(20) == 12
+
+
+@pytest.mark.parametrize("what", ["running", "nothing runs"])
+def test_pause_outlives_the_watchdog(rig: Rig, what: str) -> None:
+    """Somebody works on it; the watchdog is killed and started anew: nothing is started or judged until resumed."""
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    assert rig.cli("pause").returncode == 0
+    if what == "nothing runs":
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: rig.status()["state"] == "paused", "the end of the program")
+    _kill_watchdog(rig)
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    wait_until(lambda: rig.status()["health"] == "paused", "the pause")
+    if what == "nothing runs":
+        stays_true(lambda: not _programs(rig), "no start", 1)
+        assert rig.cli("resume").returncode == 0
+        assert rig.child() != child
+    else:
+        assert rig.child() == child
+    assert rig.cli("stop").returncode == 0
+
+
+def test_notify_signs_reach_the_next_watchdog_in_a_deep_folder(rig: Rig) -> None:
+    """Signs by sd_notify go to a name that the next watchdog listens at too, however long the path is."""
+    deep = rig.folder / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    code = """
+import os, socket, time
+address = os.environ["NOTIFY_SOCKET"]
+address = chr(0) + address[1:] if address[0] == "@" else address
+sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+while True:
+    try: sender.sendto(b"WATCHDOG=1", address)
+    except OSError: pass
+    time.sleep(0.2)
+"""
+    options = ("-C", str(deep), *QUICK, "--sd-notify", "--heartbeat-timeout", "2s", "--")
+    rig.run(*options, sys.executable, "-c", code)
+
+    def report() -> dict[str, object]:
+        found = json.loads(rig.cli("status", "-C", str(deep), "--json").stdout)
+        assert isinstance(found, dict)
+        return found
+
+    wait_until(lambda: report()["health"] == "healthy", "signs of life")
+    child = report()["child"]
+    assert isinstance(child, dict)
+    _kill_watchdog(rig)
+    rig.run(*options, sys.executable, "-c", code)
+    wait_until(lambda: report()["health"] == "healthy", "signs of life at the next watchdog")
+    stays_true(lambda: report()["health"] == "healthy", "no false alarm", 4)
+    again = report()["child"]
+    assert isinstance(again, dict)
+    assert again["pid"] == child["pid"]
+    assert rig.cli("stop", "-C", str(deep)).returncode == 0
+
+
+# --- upgrade ---------------------------------------------------------------------------------------------
+
+
+def test_upgrade_twice_costs_nothing(rig: Rig) -> None:
+    """Same program, same watchdog pid, no line lost, and the exit code of the program is still learned afterwards."""
+    watchdog = rig.run(*PLAIN, "--quiet", "--restart", "never", "--", *COMMAND)
+    child = rig.child()
+    _await_lines(rig, 50)
+    for turn in (1, 2):
+        done = rig.cli("upgrade")
+        assert done.returncode == 0, done.stderr
+        assert "has taken over" in done.stdout
+        rig.fact("adopted", turn)
+        assert rig.child() == child
+        assert rig.status()["watchdog"]["pid"] == watchdog.pid
+        _await_lines(rig, 50)
+    rig.write("exit", "42")
+    assert watchdog.wait(20) == 42
+    assert rig.facts("ended")[0]["exit_code"] == 42
+    assert _lines(rig)[-1].startswith(b"last line")
+    _assert_gapless(rig)
+
+
+def test_upgrade_keeps_a_delay_running(rig: Rig) -> None:
+    """An upgrade in the middle of the delay neither starts the program early nor forgets it."""
+    rig.run("--no-heartbeat", "--restart-delay", "6s", "--quiet", "--", *COMMAND)
+    child = rig.child()
+    os.kill(child, signal.SIGKILL)
+    rig.fact("restarting")
+    began = time.monotonic()
+    assert rig.cli("upgrade").returncode == 0
+    report = rig.status()
+    assert report["state"] == "waiting"
+    assert 0 < report["next_start_s"] <= 6
+    assert report["restarts"]["in_window"] == 1
+    rig.fact("spawned", 2)
+    assert time.monotonic() - began > 4
+    assert rig.cli("stop").returncode == 0
+
+
+def test_upgrade_keeps_a_pause(rig: Rig) -> None:
+    """Paused with nothing running: the fresh watchdog is paused too and starts nothing."""
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    assert rig.cli("pause", "--for", "10m").returncode == 0
+    os.kill(child, signal.SIGKILL)
+    wait_until(lambda: rig.status()["state"] == "paused", "the end of the program")
+    assert rig.cli("upgrade").returncode == 0
+    report = rig.status()
+    assert report["state"] == "paused"
+    assert 500 < report["pause_left_s"] <= 600
+    stays_true(lambda: not _programs(rig), "no start", 1)
+    assert rig.cli("resume").returncode == 0
+    rig.child()
+    assert rig.cli("stop").returncode == 0
+
+
+def test_upgrade_does_not_undo_a_stop(rig: Rig) -> None:
+    """While the program is being stopped an upgrade is refused with a reason, and the stop goes on to its end."""
+    code = (
+        "import signal, time; signal.signal(15, signal.SIG_IGN); open('ready', 'w').close(); time.sleep(600)"
+    )
+    watchdog = rig.run("--no-heartbeat", "--stop-timeout", "3s", "--", sys.executable, "-c", code)
+    wait_until((rig.folder / "ready").exists, "the program")
+    watchdog.terminate()
+    rig.fact("stopping")
+    refused = rig.cli("upgrade")
+    assert refused.returncode != 0
+    assert "being stopped" in refused.stderr
+    assert watchdog.wait(20) == 0
+    assert rig.marked() == {}
+
+
+def test_upgrade_after_giving_up_goes_on_waiting(rig: Rig) -> None:
+    """Gave up with slow tries: the fresh watchdog keeps to the time of the next try."""
+    options = ("--no-heartbeat", "--restart-delay", "0", "--max-restarts", "1", "--retry-after", "20s")
+    rig.run(*options, "--", sys.executable, "-c", "import sys; sys.exit(1)")
+    rig.fact("gave-up")
+    assert rig.cli("upgrade").returncode == 0
+    report = rig.status()
+    assert report["state"] == "gave up"
+    assert 0 < report["next_start_s"] <= 20
+    assert len(rig.facts("spawned")) == 2
+    assert rig.cli("stop").returncode == 0
+
+
+def test_commands_during_an_upgrade_hurt_nobody(rig: Rig) -> None:
+    """Status, restart and upgrade that meet the moment of the hand-over neither end the watchdog nor double anything."""
+    rig.write(
+        "slow-image",
+        f'#!/bin/sh\nsleep 1.5\nexec {sys.executable} {BIN}/watchdog "$@"\n',
+    ).chmod(0o755)
+    watchdog = rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    asked = _ask(rig, {"ask": "upgrade", "command": [str(rig.folder / "slow-image")]})
+    assert asked["ok"] is True
+    wait_until(lambda: not (_folder(rig) / "control").exists(), "the hand-over")
+    report = rig.status()
+    assert report["watchdog"]["pid"] == watchdog.pid
+    assert rig.cli("restart").returncode == 0
+    assert watchdog.poll() is None
+    new = rig.other_child(child)
+    assert _programs(rig) == [new]
+    assert rig.cli("stop").returncode == 0
+
+
+def _ask(rig: Rig, request: dict[str, object]) -> dict[str, object]:
+    from watchdog_cli.adapters.control import ask
+
+    return next(iter(ask(str(_folder(rig)), request, limit_s=10)))
+
+
+def test_program_that_ends_during_an_upgrade_keeps_its_exit_code(rig: Rig) -> None:
+    """It ends just while nobody listens: the fresh watchdog still learns how, counts it, and keeps the delay."""
+    rig.run("--no-heartbeat", "--restart-delay", "2s", "--quiet", "--", *COMMAND)
+    child = rig.child()
+    rig.write(
+        "image",
+        f'#!/bin/sh\necho 42 >exit.new; mv exit.new exit\nsleep 1\nrm exit\nexec {sys.executable} {BIN}/watchdog "$@"\n',
+    ).chmod(0o755)
+    assert _ask(rig, {"ask": "upgrade", "command": [str(rig.folder / "image")]})["ok"] is True
+    ended = rig.fact("ended")
+    assert (ended["exit_code"], ended["cause"]) == (42, "exit")
+    assert rig.fact("restarting")["in_window"] == 1
+    assert rig.other_child(child) != child
+    assert rig.cli("stop").returncode == 0
+
+
+def test_stop_signal_during_an_upgrade_is_not_lost(rig: Rig) -> None:
+    """SIGTERM in the very moment of the hand-over stops program and watchdog in order."""
+    rig.write("image", f'#!/bin/sh\nsleep 1\nexec {sys.executable} {BIN}/watchdog "$@"\n').chmod(0o755)
+    watchdog = rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    rig.child()
+    assert _ask(rig, {"ask": "upgrade", "command": [str(rig.folder / "image")]})["ok"] is True
+    wait_until(lambda: not (_folder(rig) / "control").exists(), "the hand-over")
+    watchdog.terminate()
+    assert watchdog.wait(20) == 0
+    assert rig.marked() == {}
+
+
+@pytest.mark.parametrize("prefix", [["/no/such/watchdog"], ["/etc/passwd"]])
+def test_upgrade_to_nothing_is_refused(rig: Rig, prefix: list[str]) -> None:
+    """A new version that cannot be started is refused, and the old one goes on."""
+    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
+    child = rig.child()
+    answer = _ask(rig, {"ask": "upgrade", "command": prefix})
+    assert answer["ok"] is False
+    assert prefix[0] in str(answer["error"])
+    assert rig.child() == child
+    assert rig.cli("stop").returncode == 0

@@ -1,0 +1,167 @@
+"""Put the page together and serve it until somebody ends it."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from watchdog_cli.web.access import Access
+from watchdog_cli.web.guard import Guard
+from watchdog_cli.web.keepalive import KeepAlive
+from watchdog_cli.web.metrics import metrics_view
+from watchdog_cli.web.views import Refused, Views
+from watchdog_cli.wiring.page import PagePlan
+
+REQUEST_S = 15.0  # chosen: how long a connection may take to say what it wants
+MOST_CONNECTIONS = 600
+STOP_S = 3  # what is still being answered then is cut off
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP that does not wait for ever for a request: whoever only holds a connection open loses it."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait_or_not()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and go on waiting if it was not all of a request."""
+        super().data_received(data)
+        self._wait_or_not()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        if self._patience is not None:
+            self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _wait_or_not(self) -> None:
+        if not self._is_idle():
+            if self._patience is not None:
+                self._patience.cancel()
+                self._patience = None
+        elif self._patience is None:
+            self._patience = self.loop.call_later(REQUEST_S, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if self._is_idle() and not self.transport.is_closing():
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Ends its streams when it is told to end: they would hold it up for ever."""
+
+    def __init__(self, config: uvicorn.Config, views: Views) -> None:
+        super().__init__(config)
+        self._views = views
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Remember the loop for the signal handler."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)  # type: ignore[arg-type]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._views.close)
+        super().handle_exit(sig, frame)
+
+
+def make_app(plan: PagePlan, views: Views, keepalive: KeepAlive | None) -> Starlette:
+    """All routes; there are no others."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        task = asyncio.create_task(keepalive.run()) if keepalive is not None else None
+        yield
+        if task is not None:
+            task.cancel()
+
+    routes = [
+        Route("/", views.page),
+        Route("/status", views.status),
+        Route("/health", views.health),
+        Route("/ping", views.health),
+        Route("/ready", views.ready),
+        Route("/metrics", metrics_view(views, plan)),
+        Route("/events", views.events),
+        Route("/log", views.log),
+        Route("/incidents/{name}", views.incident),
+        Route("/static/{name}", views.asset),
+        Route("/login", views.sign_in, methods=["POST"]),
+        Route("/logout", views.sign_out, methods=["POST"]),
+        Route("/actions/{action}", views.act, methods=["POST"]),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(Guard, names=plan.names, is_public=plan.is_public)],
+        exception_handlers={Refused: _refused, HTTPException: _http_error, 500: _fault},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, Refused)
+    return JSONResponse({"error": error.text}, error.status, headers=error.headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail.lower()}, error.status_code, headers=error.headers)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    del request, error  # the traceback goes to the log, not to the caller
+    return JSONResponse({"error": "a fault of the page itself"}, 500)
+
+
+def serve(plan: PagePlan) -> int:
+    """Serve until a signal ends it; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    return asyncio.run(_serve(plan))
+
+
+async def _serve(plan: PagePlan) -> int:
+    keepalive = KeepAlive(plan.keepalive_url, plan.keepalive_s) if plan.keepalive_url else None
+    views = Views(plan, Access(plan.token), keepalive)
+    config = uvicorn.Config(
+        make_app(plan, views, keepalive),
+        http=PatientProtocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=STOP_S,
+    )
+    server = Server(config, views)
+    with contextlib.suppress(KeyboardInterrupt):
+        await server.serve(sockets=[plan.listener])
+    return 0
