@@ -1,14 +1,15 @@
-"""A program to supervise that does what it is told: ``child_program.py TAG [ORDER...]``.
+r"""A program to supervise that does what it is told: ``child_program.py TAG [ORDER...]``.
 
 It stands alone and starts quickly. It works in its folder: the file ``plan`` (line n is what run n does at first, the
-last one also all later runs) comes before the orders of the command line, and lines that are appended to ``orders``
+last one also all later runs) goes before the orders of the command line, and lines that are appended to ``orders``
 while it runs are obeyed one by one. Several orders on one line are parted by ``;``. It appends ``begin PID SECONDS``
 and ``end PID SECONDS`` to ``stamps``, and writes its pid into ``ready`` when its first orders are done.
 
-Orders: beat EVERY [JSON] · beat-in-place EVERY [JSON] · touch EVERY · write JSON · raw HEX · silent · block · exit CODE ·
-die SIGNAL · print TEXT · bytes HEX · flood MEGABYTES · member · daemon · deaf-daemon · deaf · slow SECONDS · late SECONDS
-· close-output · grow MEGABYTES · listen · dump-handler SIGNAL · notify TEXT · threads COUNT · note NAME
-In JSON ``$pid``, ``$seq`` and ``$run`` stand for what they say; in TEXT ``\\n`` is a line end.
+Signs: ``beat EVERY [JSON]``, ``beat-in-place EVERY [JSON]``, ``touch EVERY``, ``write JSON``, ``raw HEX``, ``silent``,
+``notify TEXT``, ``dump-handler SIGNAL``. Ends: ``block``, ``exit CODE``, ``die SIGNAL``, ``deaf``, ``slow SECONDS``.
+Output: ``print TEXT``, ``bytes HEX``, ``flood MEGABYTES``, ``close-output``. Others: ``member``, ``daemon``,
+``deaf-daemon``, ``threads COUNT``, ``grow MEGABYTES``, ``listen``, ``late SECONDS``, ``note NAME``.
+In JSON ``$pid``, ``$seq`` and ``$run`` stand for what they say; in TEXT ``\n`` is a line end.
 """
 
 import os

@@ -146,7 +146,7 @@ class AlertDesk:
     def _start_if_due(self) -> None:
         if not self._may_send or not self._ledger.of_state(DUE):
             return
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="alerts", daemon=True)
             self._thread.start()
         with self._wake:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tracker.address import is_address, is_invented
+from tracker.errors import StorageError
 from tracker.faults import Faults
 from tracker.freshness import AGED_AFTER, Freshness
 from tracker.heartbeat import Heartbeat
@@ -83,7 +84,11 @@ class Loop:
         self._turns = 0
 
     def run(self) -> None:
-        """Work until a stop is asked; then save and return."""
+        """Work until a stop is asked; then save and return.
+
+        Raises:
+            StorageError: the last save was not possible.
+        """
         while self._stopping is None:
             begun = time.monotonic()
             self._turn(begun)
@@ -105,11 +110,15 @@ class Loop:
         self._refill()
         self._market.begin_turn()
         end = begun + (self._settings.cycle if self._turns else min(FIRST_TURN_S, self._settings.cycle))
-        failure = ""
+        failure, answered = "", False
         while self._round and self._stopping is None:
             batch = [self._round.popleft() for _ in range(min(self._market.batch, len(self._round)))]
+            batch = [address for address in batch if address in self.tokens]
+            if not batch:
+                continue
             try:
                 self._apply(batch, self._market.ask(batch))
+                answered = True
             except NotNowError:
                 self._round.extendleft(reversed(batch))
                 break
@@ -125,8 +134,11 @@ class Loop:
             self._between()
             if time.monotonic() >= end:
                 break
-        if failure != self._fetch_failure:
-            say(f"no prices: {failure}" if failure else "prices arrive again")
+        if failure and failure != self._fetch_failure and self._stopping is None:
+            say(f"no prices: {failure}")
+        elif answered and not failure and self._fetch_failure:
+            say("prices arrive again")
+        if failure or answered:
             self._fetch_failure = failure
         self._turns += 1
         self._last_cycle = utc_text()
@@ -152,12 +164,9 @@ class Loop:
             return
         now = time.monotonic()
         if self._turns:
-            self._round_s = now - self._round_begun
-            if (
-                self._round_s > self._settings.cycle * 1.5
-                and not self._long_round_said
-                and not self._fetch_failure
-            ):
+            # A round that failed says nothing of how long a round takes.
+            self._round_s = 0.0 if self._fetch_failure else now - self._round_begun
+            if self._round_s > self._settings.cycle * 1.5 and not self._long_round_said:
                 self._long_round_said = True
                 say(
                     f"one round through all tokens takes {format_duration(self._round_s)}: "
@@ -259,17 +268,16 @@ class Loop:
         if event.outside:
             self._take_changes()
             return
-        for complaint in event.complaints:
-            say(complaint)
         if event.failure is not None:
             self._save_errors += 1
             if event.failure != self._save_failure:
                 say(f"{event.failure}; the last good file is intact, trying again")
             self._save_failure = event.failure
             return
-        if self._save_failure:
-            say("saving works again")
-        self._save_failure = event.complaints[0] if event.complaints else ""
+        complaint = "; ".join(event.complaints[:3])
+        if complaint != self._save_failure:
+            say(complaint or "saving works again")
+        self._save_failure = complaint
         self._last_save = utc_text()
         self._changes_saved = self._changes_handed
 
@@ -307,7 +315,8 @@ class Loop:
         polled = [address for address, token in self.tokens.items() if self.polled(token)]
         limit = AGED_AFTER * max(self._settings.cycle, self._round_s)
         if aged := self._freshness.aged(polled, time.monotonic(), limit):
-            why = f": {self._fetch_failure}" if self._fetch_failure else ""
+            reason = self._fetch_failure or self._market.trouble
+            why = f": {reason}" if reason else ""
             troubles.append(f"{aged} of {len(polled)} prices are older than {format_duration(limit)}{why}")
         if troubles:
             return "degraded", "; ".join([*troubles, *self._remarks])
@@ -334,7 +343,11 @@ class Loop:
             self._on_saved(saved)
             if not saved.outside:
                 break
-        if self._saver.busy:
-            say("the disk does not answer; ending without the last save, the file of before is intact")
-        else:
-            say(f"ended; {len(self.tokens)} tokens saved" if not self._save_failure else "ended")
+        if self._saver.busy or self._changes_made != self._changes_saved:
+            why = (
+                "the disk does not answer"
+                if self._saver.busy
+                else self._save_failure or "the file kept changing"
+            )
+            raise StorageError(f"ended without the last save, the file of before is intact: {why}")
+        say(f"ended; {len(self.tokens)} tokens saved")

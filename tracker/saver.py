@@ -41,7 +41,11 @@ class Saver:
         self.busy = False
 
     def _work(self, tokens: Mapping[str, Token]) -> None:
-        self._inbox.put(self.save_now(tokens))
+        result = Saved(0.0, failure="cannot save: a fault of the tracker itself, see its traceback")
+        try:
+            result = self.save_now(tokens)
+        finally:
+            self._inbox.put(result)  # or the loop would wait for ever for this save, and begin no other
 
     def save_now(self, tokens: Mapping[str, Token]) -> Saved:
         """Save in this thread."""

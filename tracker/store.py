@@ -7,15 +7,15 @@ place later cannot reach it.
 """
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tracker import backups, token_file
+from tracker.aside import Restored, set_aside, set_bad_tokens_aside
 from tracker.backups import Backup
 from tracker.errors import StorageError, UnrecoverableError
 from tracker.model import Token
@@ -23,7 +23,6 @@ from tracker.place import Place
 from tracker.token_file import DamagedError, Loaded
 from watchdog_kit.atomic_file import Steps, sweep_temps, write_atomic
 from watchdog_kit.quantities import format_duration
-from watchdog_kit.records import dataclass
 
 Signature = tuple[int, int, int]
 Fields = Mapping[str, Any]
@@ -31,16 +30,6 @@ Fields = Mapping[str, Any]
 
 class OutsideChangeError(Exception):
     """Somebody else changed the main file since we last read or wrote it."""
-
-
-@dataclass(slots=True)
-class Restored:
-    """What a start found: tokens, and what has to be said about them."""
-
-    tokens: dict[str, Token] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)  # for the log
-    alarms: list[str] = field(default_factory=list)  # also for alerts and the heartbeat
-    first_start: bool = False
 
 
 class LinkSteps(Steps):
@@ -131,7 +120,7 @@ class Store:
             try:
                 count = len(token_file.decode(present).tokens)
             except DamagedError as error:
-                self._set_aside(restored, f"the main file is damaged ({error})")
+                set_aside(self._place, restored, f"the main file is damaged ({error})")
             else:
                 self._digest, self._count = backups.digest_of(present), count
                 self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
@@ -147,7 +136,7 @@ class Store:
         with contextlib.suppress(OSError):
             self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
         if loaded.bad:
-            self._set_bad_tokens_aside(loaded, restored)
+            set_bad_tokens_aside(self._place, loaded, restored)
 
     def _restore_newest(self, found: list[Backup], restored: Restored, damage: str, *, there: bool) -> None:
         failures = []
@@ -158,7 +147,7 @@ class Store:
                 failures.append(str(error))
                 continue
             if there:
-                self._set_aside(restored, f"tracked_tokens.json is damaged ({damage})")
+                set_aside(self._place, restored, f"tracked_tokens.json is damaged ({damage})")
             self._write(data)
             self._take(loaded, restored, backups.digest_of(data), self._stat())
             age = max(0.0, (datetime.now(UTC) - backup.at).total_seconds())
@@ -201,7 +190,10 @@ class Store:
         data = token_file.encode(self._pieces(tokens, complaints))
         digest = backups.digest_of(data)
         if self._signature is not None:
-            self._back_up()
+            try:
+                self._back_up()
+            except StorageError as error:  # a list without a new backup is better than no new list
+                complaints.append(str(error))
         if self.changed_outside():
             raise OutsideChangeError
         self._write(data)
@@ -269,7 +261,9 @@ class Store:
     def set_outside_aside(self, reason: str) -> list[str]:
         """Put a main file that somebody else broke out of the way."""
         restored = Restored()
-        self._set_aside(restored, f"tracked_tokens.json was changed by somebody and is damaged ({reason})")
+        set_aside(
+            self._place, restored, f"tracked_tokens.json was changed by somebody and is damaged ({reason})"
+        )
         self._signature = None
         return restored.alarms + restored.notes
 
@@ -327,7 +321,10 @@ class Store:
         name = backups.name_of(self._sequence, self._saved_at, self._count, self._removed, self._digest)
         try:
             os.makedirs(self._place.backups, mode=0o700, exist_ok=True)
-            self._steps.link(os.path.realpath(self._place.tokens), os.path.join(self._place.backups, name))
+            with contextlib.suppress(FileExistsError):  # then that very content is there under this name
+                self._steps.link(
+                    os.path.realpath(self._place.tokens), os.path.join(self._place.backups, name)
+                )
         except OSError as error:
             raise StorageError(f"cannot make a backup in {self._place.backups}: {error.strerror}") from error
         self._sequence += 1
@@ -337,37 +334,3 @@ class Store:
         for name in backups.superfluous(found, self._max_backups):
             with contextlib.suppress(OSError):  # one too many does no harm; the next save tries again
                 self._steps.remove(os.path.join(self._place.backups, name))
-
-    def _set_aside(self, restored: Restored, what: str) -> None:
-        target = self._free_name("damaged")
-        try:
-            os.replace(self._place.tokens, target)
-        except OSError as error:
-            raise StorageError(f"cannot set {self._place.tokens} aside: {error.strerror}") from error
-        restored.notes.append(f"{what}; it was set aside as {os.path.basename(target)}")
-
-    def _set_bad_tokens_aside(self, loaded: Loaded, restored: Restored) -> None:
-        target = self._free_name("set-aside")
-        names = ", ".join(f"{name[:44]} ({reason})" for name, reason in list(loaded.bad.items())[:5])
-        text = json.dumps(_json_safe(loaded.bad_values), indent=2)
-        try:
-            write_atomic(target, text.encode())
-        except OSError as error:
-            raise StorageError(f"cannot set bad tokens aside in {target}: {error.strerror}") from error
-        restored.alarms.append(
-            f"{len(loaded.bad)} entries of tracked_tokens.json are no tokens and were set aside "
-            f"in {os.path.basename(target)}: {names}"
-        )
-
-    def _free_name(self, word: str) -> str:
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        base = os.path.join(self._place.folder, f"tracked_tokens.{word}-{stamp}")
-        for number in range(1000):
-            path = f"{base}{f'-{number}' if number else ''}.json"
-            if not os.path.lexists(path):
-                return path
-        raise StorageError(f"{base}-*.json: a thousand of them in one second; something is very wrong")
-
-
-def _json_safe(value: Any) -> Any:
-    return json.loads(json.dumps(value), parse_constant=lambda _: None)

@@ -127,7 +127,8 @@ class Runner:
             before = self.sup
             self.sup, actions = step(self.sup, todo.pop(0), self._clock.monotonic())
             self._set_countdown()
-            for action in actions:
+            # A spawn comes before the talk of what led to it: whoever writes that down takes turns with this thread.
+            for action in sorted(actions, key=_order):
                 answer = self._perform(action)
                 if answer is not None:
                     todo.append(answer)
@@ -185,6 +186,10 @@ class Runner:
             left = max(0.0, phase.kill_at - now)
             when = f"kill in {left:.0f}s" if left else "kill was sent"
             self._listeners.waiting(f"waiting for {', '.join(who)} ({when})")
+
+
+def _order(action: Action) -> int:
+    return 0 if isinstance(action, Spawn) else 1
 
 
 def _earlier(*instants: float | None) -> float | None:

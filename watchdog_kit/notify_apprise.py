@@ -1,7 +1,10 @@
 """Sends messages to any of the services that apprise knows; it is an extra, loaded only when used."""
 
+import contextlib
 import importlib
 import logging
+import warnings
+from collections.abc import Iterator
 
 from watchdog_kit.notify import Message, Outcome, Result, cut_middle
 
@@ -12,6 +15,14 @@ class MissingExtraError(Exception):
 
 class WrongAddressError(Exception):
     """The library cannot read the address."""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what its authors are warned of from our users."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 class AppriseSender:
@@ -29,14 +40,17 @@ class AppriseSender:
 
     def __init__(self, url: str) -> None:
         try:
-            apprise = importlib.import_module("apprise")
+            with _quiet():
+                apprise = importlib.import_module("apprise")
         except ImportError as error:
             raise MissingExtraError(
                 "notify-url needs the extra 'notify': pip install 'tracker-watchdog[notify]'"
             ) from error
         logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages can hold the address
         self._apprise = apprise.Apprise()
-        if not self._apprise.add(url):
+        with _quiet():  # the services are loaded only now
+            known = self._apprise.add(url)
+        if not known:
             raise WrongAddressError(
                 "notify-url is no address that apprise can read; see its list of services"
             )

@@ -121,7 +121,7 @@ def test_h03_progress_that_moves_is_no_hang(dog: Watchdog) -> None:
 
 
 def test_h04_beat_of_before_is_no_beat_for_each_run(dog: Watchdog) -> None:
-    """A file of ten minutes ago, and a program that needs longer than the limit: no kill, not in the next run either."""
+    """An old file, and a program that needs longer than the limit: no kill, not in the next run either."""
     path = dog.write("heartbeat.json", "{}")
     os.utime(path, (time.time() - 600, time.time() - 600))
     dog.start(*_limit(1.5), orders=("late 3", BEATS))
@@ -261,7 +261,7 @@ time.sleep(600)
 
 
 def test_h13_writer_of_all_kinds_of_nonsense_is_borne(dog: Watchdog) -> None:
-    """Valid, cut, empty, missing, a folder, garbage in turn: no restart and no error; when it ends cut, a hang on time."""
+    """Valid, cut, empty, missing, a folder, garbage in turn: no restart, no error; when it ends cut, a hang."""
     dog.write("odd.py", ODD_WRITER)
     process = dog.run(*_limit(3), "--max-restarts", "1", "--", dog.command()[0], "odd.py", "8")
     dog.await_health("healthy")

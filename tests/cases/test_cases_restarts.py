@@ -1,165 +1,244 @@
-"""Restart storms: the delay, the one window, and when it is over."""
+"""Restart storms, caps, delays and pauses (cases R01 to R12)."""
 
 import os
-import signal
-import sys
-from datetime import datetime
+import time
+from pathlib import Path
 
-from rig import QUICK, Rig
+import pytest
+
+from harness import Watchdog
+from rig import QUICK
 from waiting import stays_true, wait_until
 
-
-def _at(fact: dict[str, object]) -> float:
-    return datetime.fromisoformat(str(fact["at"])).timestamp()
+PLAIN = ("--no-heartbeat", *QUICK)
 
 
-def test_R01_a_crash_loop_keeps_its_distance_and_ends(rig: Rig) -> None:
-    """Gaps of at least the delay, exactly the cap of restarts, a plain reason, and no further start."""
-    process = rig.run(
-        "--restart-delay", "500ms", "--max-restarts", "4", "--restart-window", "30s", "--", "false"
+def _gaps(dog: Watchdog) -> list[float]:
+    """Seconds from each end to the next begin."""
+    return [begin[1] - end[1] for end, begin in zip(dog.stamps("end"), dog.stamps()[1:], strict=False)]
+
+
+def test_r01_each_start_waits_for_the_delay_and_the_cap_ends_it(dog: Watchdog) -> None:
+    """It exits at once: gaps of at least the delay, exactly ten restarts, a plain reason, and no start afterwards."""
+    process = dog.start(
+        "--no-heartbeat", "--restart-delay", "300ms", "--restart-window", "60s", orders=("exit 3",)
     )
-    assert process.wait(40) == 12
-    spawned, ended = rig.facts("spawned"), rig.facts("ended")
-    assert len(spawned) == 5
-    gaps = [_at(start) - _at(end) for end, start in zip(ended[:-1], spawned[1:], strict=True)]
-    assert min(gaps) >= 0.499
-    gave_up = rig.fact("gave-up")
-    assert (gave_up["restarts"], gave_up["reason"]) == (4, "exit code 1")
-    assert rig.status()["state"] == "gave up"
+    assert process.wait(50) == 12
+    assert len(dog.stamps()) == 11
+    assert min(_gaps(dog)) >= 0.3
+    report = dog.status()
+    assert (report["state"], report["exit_code"]) == ("gave up", 3)
+    assert (report["restarts"]["in_window"], report["restarts"]["total"]) == (10, 10)
+    assert "GAVE UP: 10 restarts within 1m did not help; last: exit code 3" in dog.printed()
+    stays_true(lambda: len(dog.stamps()) == 11, "no further start", 1)
 
 
-def test_R02_longer_lives_count_as_well(rig: Rig) -> None:
-    """A program that lives for more than a second still reaches the cap inside the window."""
-    process = rig.run("--restart-delay", "100ms", "--max-restarts", "3", "--restart-window", "60s", "--",
-                      sys.executable, "-c", "import time; time.sleep(1.2); raise SystemExit(9)")  # fmt: skip
-    assert process.wait(40) == 12
-    assert len(rig.facts("spawned")) == 4
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_r01_defaults_are_five_seconds_and_ten_in_five_minutes(dog: Watchdog) -> None:
+    """Without any option: eleven starts five seconds apart, then it gives up with code 12."""
+    process = dog.start(orders=("exit 1",))
+    assert process.wait(120) == 12
+    assert len(dog.stamps()) == 11
+    gaps = _gaps(dog)
+    assert min(gaps) >= 5
+    assert sorted(gaps)[5] < 6
+    assert "GAVE UP: 10 restarts within 5m did not help" in dog.printed()
 
 
-def test_R03_all_causes_feed_one_window(rig: Rig) -> None:
-    """Crash, hang and a spawn that fails, in turn: the cap is reached by all of them together."""
-    program = rig.write(
-        "bot.sh",
-        "#!/bin/sh\necho x >>lives\n"
-        "case $(wc -l <lives) in 1) exit 3;; 2) exec sleep 600;; 3) chmod -x bot.sh; exit 4;; *) exit 5;; esac\n",
+def test_r01_delay_counts_from_the_empty_tree(dog: Watchdog) -> None:
+    """The leader dies at once, another member needs its time: the delay begins when that one is gone too."""
+    dog.plan("deaf-daemon;exit 1", "silent")
+    dog.start("--no-heartbeat", "--restart-delay", "1s", "--stop-timeout", "1500ms")
+    wait_until(lambda: len(dog.stamps()) == 2, "the second run")
+    assert dog.stamps()[1][1] - dog.stamps("end")[0][1] >= 2.5
+    member = dog.pids("members")[0]
+    assert not Path(f"/proc/{member}").exists()
+
+
+@pytest.mark.parametrize("lives_s", ["0.2", "1.5"])
+def test_r02_every_restart_counts_however_long_the_run(dog: Watchdog, lives_s: str) -> None:
+    """It lives a short or a long while, and beats: within the window each death counts, and the cap comes on time."""
+    process = dog.start("--restart-delay", "100ms", "--max-restarts", "4", "--restart-window", "60s",
+                        orders=("beat 0.1", f"late {lives_s}", "exit 1"))  # fmt: skip
+    assert process.wait(50) == 12
+    assert len(dog.stamps()) == 5
+
+
+def test_r03_crash_hang_and_spawn_failure_feed_one_window(dog: Watchdog) -> None:
+    """A crash, a hang, a spawn failure and a signal: the cap of four is reached by all of them together."""
+    bot = dog.write("bot", f"#!/bin/sh\nexec {' '.join(dog.command())}\n")
+    bot.chmod(0o755)
+    dog.plan(
+        "exit 1", "beat 0.1;late 0.5;note hangs;block", "beat 0.1;late 0.5;die SIGSEGV", "beat 0.1;exit 9"
     )
-    program.chmod(0o755)
-    process = rig.run(*QUICK, "--heartbeat", "beat", "--heartbeat-timeout", "1s", "--max-restarts", "4",
-                      "--restart-window", "60s", "--", "./bot.sh")  # fmt: skip
-    assert process.wait(40) == 12
-    causes = [run["cause"] for run in rig.status()["restarts"]["last"]]
-    assert causes == ["exit", "never-beat", "exit", "spawn", "spawn"]
-
-
-def test_R04_the_window_forgets(rig: Rig) -> None:
-    """Deaths further apart than the window allows never give up; the lifetime total is kept for reports."""
-    rig.run("--restart-delay", "50ms", "--max-restarts", "2", "--restart-window", "1500ms", "--no-heartbeat", "--",
-            sys.executable, "-c", "import time; time.sleep(1); raise SystemExit(1)")  # fmt: skip
-    rig.fact("ended", 8, limit_s=50)
-    assert not rig.facts("gave-up")
-    assert rig.status()["restarts"]["total"] >= 7
-
-
-def test_R08_a_restart_while_it_waits_starts_at_once(rig: Rig) -> None:
-    """In the delay `restart` does not wait for it, and empties the window."""
-    bad = rig.write("bad", "")
-    program = "import os, sys, time; sys.exit(1) if os.path.exists('bad') else time.sleep(600)"
-    rig.run("--restart-delay", "10m", "--no-heartbeat", "--", sys.executable, "-c", program)
-    rig.fact("restarting")
-    assert rig.status()["next_start_s"] > 500
-    bad.unlink()
-    assert rig.cli("restart").returncode == 0
-    assert rig.healthy()["restarts"]["in_window"] == 0
-
-
-def test_T01_status_never_names_a_dead_program(rig: Rig) -> None:
-    """Killed, and the next start is far: at once no pid is shown and the state is waiting."""
-    rig.run(
-        "--restart-delay", "10m", "--no-heartbeat", "--", sys.executable, "-c", "import time; time.sleep(600)"
+    process = dog.run(
+        *("--restart-delay", "600ms", "--stop-timeout", "2s", "--dump-timeout", "0", "--start-grace", "30s"),
+        *("--heartbeat-timeout", "1500ms", "--max-restarts", "4", "--restart-window", "120s", "--", "./bot"),
     )
-    pid = rig.child()
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the end")
-    report = wait_until(lambda: (r := rig.status())["state"] == "waiting" and r, "waiting", 3)
-    assert isinstance(report, dict)
-    assert report["child"] is None
-    assert report["restarts"]["last"][-1]["signal"] == 9
+    wait_until((dog.folder / "hangs").exists, "the hang")
+    bot.chmod(0o644)
+    dog.fact("spawn-failed")
+    assert "chmod +x ./bot" in dog.own_log()
+    bot.chmod(0o755)
+    assert process.wait(50) == 12
+    causes = [run["cause"] for run in dog.status()["restarts"]["last"]]
+    assert causes == ["exit", "hang", "spawn", "signal", "exit"]
+    assert dog.status()["restarts"]["in_window"] == 4
 
 
-def test_T02_each_state_has_its_word_and_its_code(rig: Rig) -> None:
-    """Text, JSON, `status` and `check` say the same of each state."""
-    seen: dict[str, int] = {}
-
-    def note() -> str:
-        report = rig.status()
-        text = rig.cli("status").stdout.splitlines()[0]
-        code = rig.cli("check").returncode
-        if rig.status()["health"] == report["health"]:  # nothing changed while we looked
-            assert report["state"] in text
-            assert report["health"] in text or report["health"] == "not running"
-            assert code == report["exit_code"]
-            seen[f"{report['state']}/{report['health']}"] = code
-        return str(report["health"])
-
-    assert note() == "not running"
-    program = (
-        "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.1)\nwhile True:\n"
-        "    open('heartbeat.json', 'w').write('{}')\n    time.sleep(0.2)\n"
+def test_r04_window_forgets_and_the_total_does_not(dog: Watchdog) -> None:
+    """Cap 3 in 2.5 s, a death each second: twelve of them never reach it, and the total says twelve."""
+    dog.plan(*["late 0.9;exit 1"] * 12, "silent")
+    dog.start(
+        "--no-heartbeat", "--restart-delay", "100ms", "--max-restarts", "3", "--restart-window", "2500ms"
     )
-    process = rig.run("--restart-delay", "10m", "--heartbeat-timeout", "5s", "--start-grace", "60s", "--",
-                      sys.executable, "-c", program)  # fmt: skip
-    pid = rig.child()
-    assert note() == "starting"
-    rig.write("go", "")
-    rig.healthy()
-    assert note() == "healthy"
-    rig.cli("pause")
-    assert note() == "paused"
-    rig.cli("resume")
-    os.kill(process.pid, signal.SIGSTOP)
-    assert note() == "watchdog frozen"
-    os.kill(process.pid, signal.SIGCONT)
-    rig.healthy()
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: rig.status()["state"] == "waiting", "waiting")
-    note()
-    rig.cli("stop")
-    note()
-    assert seen == {
-        "stopped/not running": 3,
-        "running/starting": 5,
-        "running/healthy": 0,
-        "running/paused": 5,
-        "running/watchdog frozen": 5,
-        "waiting/waiting": 5,
-    }
+    wait_until(lambda: len(dog.stamps()) == 13, "the 13th run", 50)
+    assert not dog.facts("gave-up")
+    report = dog.await_health("healthy")
+    assert report["restarts"]["total"] == 12
+    wait_until(lambda: dog.status()["restarts"]["in_window"] == 0, "an empty window")
 
 
-def test_G02_the_values_of_max_restarts(rig: Rig) -> None:
-    """0 never restarts, `unlimited` always does, everything else that is no whole number is refused."""
-    for bad in ("-1", "abc", "1e12", "1.5", ""):
-        found = rig.cli("run", f"--max-restarts={bad}", "--", "true")
-        assert (found.returncode, found.stderr.count("\n")) == (2, 1), bad
-    process = rig.run("--max-restarts", "0", "--", "false")
-    assert process.wait(20) == 12
-    assert len(rig.facts("spawned")) == 1
-    rig.run("--max-restarts", "unlimited", "--restart-delay", "20ms", "--", "false")
-    rig.fact("spawned", 30)
-    assert len(rig.facts("gave-up")) == 1
-    stays_true(lambda: rig.status()["state"] != "gave up", "going on", 1)
+def test_r07_asked_restarts_neither_count_nor_alarm(dog: Watchdog) -> None:
+    """Twelve asked restarts: total and window stay, nothing alarming is said; then the whole cap is left for deaths."""
+    dog.start("--no-heartbeat", "--restart-delay", "100ms", "--max-restarts", "3", "--stop-timeout", "5s")
+    for _ in range(12):
+        before = dog.ready()
+        assert dog.cli("restart").returncode == 0
+        dog.ready(other_than=before)
+    report = dog.status()
+    assert (report["restarts"]["in_window"], report["restarts"]["total"]) == (0, 0)
+    assert len(dog.pids("CLEAN")) == 12
+    assert not dog.facts("restarting", "gave-up", "recovered")
+    for number in range(3):
+        before = dog.ready()
+        os.kill(before, 9)
+        dog.ready(other_than=before)
+        assert len(dog.facts("restarting")) == number + 1
+    os.kill(dog.ready(), 9)
+    dog.fact("gave-up")
 
 
-def test_G03_contradictions_name_both_and_config_tells_all(rig: Rig) -> None:
-    """An error at the start that names both settings; `config` prints each value and its place."""
-    found = rig.cli("run", "--restart", "never", "--retry-after", "5m", "--", "true")
-    assert found.returncode == 2
-    assert "restart" in found.stderr
-    assert "retry-after" in found.stderr
-    rig.write("watchdog.toml", 'restart-delay = "7s"\n')
-    shown = rig.cli("config", "--max-restarts", "4", WATCHDOG_STOP_TIMEOUT="9s").stdout
-    lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith("  ")}
-    assert "7s" in lines["restart-delay"]
-    assert "watchdog.toml" in lines["restart-delay"]
-    assert "WATCHDOG_STOP_TIMEOUT" in lines["stop-timeout"]
-    assert "--max-restarts" in lines["max-restarts"]
-    assert "default" in lines["log-size"]
+def test_r07_asked_restart_in_the_delay_starts_at_once(dog: Watchdog) -> None:
+    """A person does not wait for a delay of a minute."""
+    dog.start("--no-heartbeat", "--restart-delay", "60s", "--stop-timeout", "5s")
+    first = dog.ready()
+    os.kill(first, 9)
+    report = dog.await_state("waiting")
+    assert 40 < report["next_start_s"] <= 60
+    began = time.monotonic()
+    assert dog.cli("restart").returncode == 0
+    second = dog.ready(other_than=first)
+    assert time.monotonic() - began < 15
+    assert dog.child_pid() == second
+    assert dog.status()["restarts"]["in_window"] == 0
+
+
+def test_r08_start_by_a_person_clears_the_window(dog: Watchdog) -> None:
+    """It gave up and ended; mended and run again it has the whole cap, and the total goes on."""
+    dog.plan("exit 1", "exit 1", "exit 1", "exit 1", "silent")
+    limits = ("--restart-delay", "50ms", "--max-restarts", "2", "--no-heartbeat")
+    assert dog.start(*limits).wait(30) == 12
+    assert dog.status()["restarts"]["in_window"] == 2
+    dog.start(*limits)
+    wait_until(lambda: len(dog.stamps()) == 5, "the fifth run")
+    report = dog.await_health("healthy")
+    assert report["state"] == "running"
+    assert report["restarts"]["in_window"] == 1
+    assert report["restarts"]["total"] == 3
+    assert dog.fact("recovered")["number"] == 5
+
+
+def test_r08_restart_after_giving_up_heals_at_once(dog: Watchdog) -> None:
+    """It gave up and stays (--retry-after); `restart` starts it now with an empty window, and the incident ends."""
+    dog.plan("exit 1", "exit 1", "beat 0.2")
+    dog.start(
+        "--restart-delay", "50ms", "--max-restarts", "1", "--retry-after", "10m", "--start-grace", "30s"
+    )
+    dog.fact("gave-up")
+    report = dog.status()
+    assert (report["state"], report["exit_code"]) == ("gave up", 3)
+    assert 500 < report["next_start_s"] <= 600
+    assert dog.cli("restart").returncode == 0
+    report = dog.await_health("healthy")
+    assert report["restarts"]["in_window"] == 0
+    assert dog.fact("recovered")["number"] == 3
+
+
+@pytest.mark.parametrize(
+    ("rule", "codes"), [("always", (0, 0, 3)), ("on-failure", (3, 4, 0)), ("never", (5,))]
+)
+def test_r11_three_rules_of_restarting(dog: Watchdog, rule: str, codes: tuple[int, ...]) -> None:
+    """Always restarts after 0 too; on-failure until the first clean end; never after nothing; the code is the child's."""
+    dog.plan(*[f"exit {code}" for code in codes])
+    cap = () if rule == "never" else ("--max-restarts", "2", "--restart-delay", "200ms")
+    process = dog.start("--no-heartbeat", "--restart", rule, *cap)
+    assert process.wait(30) == (12 if rule == "always" else codes[-1])
+    assert [fact["exit_code"] for fact in dog.facts("ended")] == list(codes)
+    assert all(gap >= 0.2 for gap in _gaps(dog))
+
+
+def test_r11_hang_is_a_failure_even_when_it_ends_with_0(dog: Watchdog) -> None:
+    """on-failure: a frozen program that ends cleanly when it is asked to is started again."""
+    dog.plan("beat 0.2;late 0.5;silent", "beat 0.2")
+    dog.start(*QUICK, "--restart", "on-failure", "--heartbeat-timeout", "1500ms", "--start-grace", "30s")
+    wait_until(lambda: len(dog.stamps()) == 2, "the second run")
+    ended = dog.fact("ended")
+    assert (ended["cause"], ended["exit_code"]) == ("hang", 0)
+    dog.await_health("healthy")
+
+
+def test_r12_pause_judges_nobody_and_gives_full_time_afterwards(dog: Watchdog) -> None:
+    """Paused, it may be silent for many timeouts; after `resume` it has one full timeout, and then it is a hang."""
+    dog.start(*QUICK, "--heartbeat-timeout", "2s", "--start-grace", "30s", orders=("beat 0.2",))
+    dog.await_health("healthy")
+    assert dog.cli("pause").returncode == 0
+    report = dog.status()
+    assert (report["health"], report["exit_code"]) == ("paused", 5)
+    dog.order("silent")
+    stays_true(lambda: not dog.facts("hang", "ended"), "nobody is judged", 5)
+    began = time.monotonic()
+    assert dog.cli("resume").returncode == 0
+    dog.fact("hang")
+    assert time.monotonic() - began >= 2
+
+
+def test_r12_pause_in_the_delay_and_its_own_end(dog: Watchdog) -> None:
+    """Paused while it waits for its next start: nothing starts until the time of the pause is over."""
+    dog.start("--no-heartbeat", "--restart-delay", "1s")
+    first = dog.ready()
+    os.kill(first, 9)
+    dog.await_state("waiting")
+    assert dog.cli("pause", "--for", "4s").returncode == 0
+    began = time.monotonic()
+    report = dog.await_state("paused")
+    assert 0 < report["pause_left_s"] <= 4
+    dog.ready(other_than=first)
+    assert dog.stamps()[-1][1] - began > 2.5
+    assert dog.fact("resumed")["by_itself"] is True
+
+
+def test_r12_stop_and_restart_work_in_a_pause(dog: Watchdog) -> None:
+    """A pause forbids the watchdog to act, not the person: `restart` ends it, `stop` stops."""
+    process = dog.start(*PLAIN)
+    first = dog.ready()
+    assert dog.cli("pause").returncode == 0
+    assert dog.cli("restart").returncode == 0
+    dog.ready(other_than=first)
+    assert dog.status()["state"] == "running"
+    assert dog.cli("pause").returncode == 0
+    dog.stop()
+    assert process.wait(15) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("--for", "0"), ("--for", "-5s"), ("--for", "soon"), ("--for", "9999d"), ("now",)]
+)
+def test_r12_nonsense_about_a_pause_is_refused(dog: Watchdog, words: tuple[str, ...]) -> None:
+    """One line, code 2, and nobody is paused."""
+    dog.start(*PLAIN)
+    dog.ready()
+    found = dog.cli("pause", *words)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr
+    assert dog.status()["state"] == "running"

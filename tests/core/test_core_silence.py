@@ -281,7 +281,8 @@ def test_pause_stops_judging_and_resume_gives_the_full_time():
     """While a person works on it nothing is judged; afterwards all limits start again."""
     history = History(JUDGED).start(0.0)
     history.beat(10.0)
-    history.do(PauseAsked(None), 100.0)
+    history.wait_until(100.0)
+    history.do(PauseAsked(None))
     assert history.deadline is None
     assert history.do(HangDeclared(history.run.id), 200.0) == ()
     assert history.do(Tick(), 1000.0) == ()

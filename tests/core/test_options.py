@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 
 from settings_page import PAGE, renewed, table_text
+from watchdog_cli.core.alerting import AlertSettings
 from watchdog_cli.core.names import parse_name
 from watchdog_cli.core.options import ENV_PREFIX, GROUPS, OPTIONS, build, foreign_variables
 from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
@@ -93,10 +94,35 @@ def test_each_setting_reaches_its_place():
         "quiet": True,
         "python-unbuffered": False,
         "name": "bot",
+        "telegram-token": "123:abc",
+        "telegram-chat": -1001,
+        "telegram-url": "http://127.0.0.1:9/x",
+        "webhook-url": "https://me:secret@hooks.example.org/a?b=c",
+        "notify-url": "ntfy://topic",
+        "alert-after": 2,
+        "alert-gap": "10s",
+        "alert-stable": 0,
+        "alert-queue": 7,
+        "history": False,
     }
     built = settings(in_file=in_file)
-    assert set(in_file) | {"no-heartbeat"} == {setting.key for setting in OPTIONS}
+    of_the_page = {setting.key for setting in OPTIONS if setting.group == "Page"}  # read by the page itself
+    assert set(in_file) | {"no-heartbeat"} == {setting.key for setting in OPTIONS} - of_the_page
     assert built.explicit == set(in_file)
+    assert built.history is False
+    assert built.alerts == AlertSettings(
+        telegram_token="123:abc",
+        telegram_chat="-1001",
+        telegram_url="http://127.0.0.1:9/x",
+        webhook_url="https://me:secret@hooks.example.org/a?b=c",
+        notify_url="ntfy://topic",
+        after=2,
+        gap_s=10.0,
+        stable_s=0.0,
+        queue=7,
+    )
+    shown = repr(built.alerts)
+    assert not any(secret in shown for secret in ("abc", "1001", "secret", "topic"))
     assert built.policy == Policy(
         heartbeat_timeout_s=3.0,
         start_grace_s=4.0,

@@ -20,7 +20,6 @@ from telegram_server import (
     too_many,
 )
 from watchdog_kit.notify import ConsoleSender, Message, Outcome, cut_middle, utf16_length
-from watchdog_kit.notify_apprise import AppriseSender, MissingExtraError, WrongAddressError
 from watchdog_kit.telegram import TEXT_LIMIT, Telegram
 
 
@@ -159,11 +158,3 @@ def test_the_console_takes_everything() -> None:
     lines: list[str] = []
     assert ConsoleSender(lines.append).send(Message("a\nb\n\nc")).outcome is Outcome.SENT
     assert lines == ["a; b; c"]
-
-
-def test_the_extra_says_how_to_get_it() -> None:
-    """Without apprise the error names the extra; with it, an address that is none is refused unseen."""
-    with pytest.raises((MissingExtraError, WrongAddressError)) as caught:
-        AppriseSender("nonsense-secret://")
-    assert "secret" not in str(caught.value)
-    assert "notify" in str(caught.value)

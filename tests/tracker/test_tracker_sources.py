@@ -1,5 +1,6 @@
 """Price services: every shape in which they answer, refuse, stall or lie, met over a real connection."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -36,6 +37,7 @@ from tracker.sources.geckoterminal import GeckoTerminal
 from tracker.sources.geckoterminal import parse as parse_geckoterminal
 from tracker.sources.http import JsonService, usable_amount
 from tracker.sources.rugcheck import RugCheck
+from tracker.sources.rugcheck import parse as parse_rugcheck
 from watchdog_kit.notify_http import HttpClient, HttpError, retry_after_s
 
 MINT = "So11111111111111111111111111111111111111112"
@@ -262,7 +264,20 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["pairs", "baseToken", "address", "priceUsd", "chainId", "liquidity", "usd", "data", MINT]
+                [
+                    "pairs",
+                    "baseToken",
+                    "address",
+                    "priceUsd",
+                    "chainId",
+                    "liquidity",
+                    "usd",
+                    "data",
+                    "risks",
+                    "score",
+                    "level",
+                    MINT,
+                ]
             )
             | st.text(),
             inner,
@@ -276,6 +291,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_json_is_an_answer_or_a_failed_fetch(value: Any) -> None:
     """Whatever JSON comes back, a parser returns prices above zero or says that the shape is wrong."""
+    with contextlib.suppress(SourceError):
+        assert parse_rugcheck(value) in ("GOOD", "WARNING", "DANGER")
     for parse in (parse_dexscreener, parse_geckoterminal, parse_coingecko):
         try:
             offers = parse(value, [MINT])

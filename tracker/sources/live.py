@@ -137,10 +137,10 @@ class LiveMarket:
             self._none_worked = False
             self.trouble = "" if place == 0 else f"prices come from {source.name}; {reasons[0]}"
             return Answer(source.name, offers, complete=place == 0)
+        self._none_worked = not batch_only
         if out_of_calls:
             raise NotNowError
         self.trouble = ""
-        self._none_worked = not batch_only
         raise NoPricesError("; ".join(reasons), batch_only=batch_only)
 
     def _failed(self, source: Source, state: _State, error: SourceError) -> None:
@@ -213,7 +213,8 @@ class LiveMarket:
             raise SourceError(f"{source.name}: {why}")
         if job.error is not None:
             raise job.error
-        assert job.offers is not None
+        if job.offers is None:
+            raise SourceError(f"{source.name}: the call ended without an answer")
         return job.offers
 
     def _work(self, jobs: "queue.SimpleQueue[_Job | None]") -> None:

@@ -33,7 +33,7 @@ def parse(value: Any) -> str:
     risks = value.get("risks") if isinstance(value, dict) else None
     if not isinstance(value, dict) or "score" not in value or not isinstance(risks, list | None):
         raise SourceError("rugcheck: its answer has an unknown shape")
-    found = {risk.get("level") for risk in risks or [] if isinstance(risk, dict)}
+    found = [risk.get("level") for risk in risks or [] if isinstance(risk, dict)]
     for level, status in _LEVELS.items():
         if level in found:
             return status

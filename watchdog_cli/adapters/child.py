@@ -75,6 +75,7 @@ class ChildTree:
         )
         self._told: set[tuple[int, int]] = set()
         self._watched: dict[int, int] = {}  # pid -> pidfd
+        self.helpers: set[int] = set()  # children of ours that look at the tree and are not of it
         try:
             libc.become_subreaper()
             self._holds_orphans = True
@@ -188,7 +189,7 @@ class ChildTree:
         if self._identity is None or self._leader_gone:
             return
         self._leader_gone = True
-        if self._group_until is None:
+        if self._group_until is None and not self._is_our_child:  # of a child of ours it is never asked
             self._group_until = procfs.ticks_now()
         self._close_leader_fd()
         run_id = self._identity.run_id
@@ -283,7 +284,7 @@ class ChildTree:
         everyone = procfs.everybody()
         roots = self._roots(identity, everyone)
         found = roots | procfs.descendants(roots, everyone)
-        found.discard(os.getpid())
+        found -= {os.getpid(), *self.helpers}
         alive = [everyone[pid] for pid in found if pid in everyone and not everyone[pid].is_zombie]
         return sorted(alive, key=lambda one: (one.pid != identity.pid, one.start_ticks, one.pid))
 
@@ -313,7 +314,7 @@ class ChildTree:
             has_children = self._reap_strays()
             if not has_children:
                 return True
-            if not self._is_mixed:
+            if not self._is_mixed and not self.helpers:
                 return False
         return not self.members()
 

@@ -60,6 +60,7 @@ class ControlServer:
         self._handle = handle
         self._listener: socket.socket | None = None
         self._spare: int | None = None
+        self._place = (0, 0)  # device and inode of our socket
         self._clients: dict[int, Client] = {}
 
     def open(self) -> None:
@@ -82,6 +83,7 @@ class ControlServer:
                     listener.bind(path)
                 finally:
                     os.umask(old_mask)
+                self._place = _place(path)
             listener.listen(MOST_CLIENTS)
         except OSError:
             listener.close()
@@ -89,6 +91,15 @@ class ControlServer:
         self._listener = listener
         self._take_spare()
         self._inbox.register(listener.fileno(), self._accept)
+
+    def ensure(self) -> None:
+        """Open again if clients cannot reach us any more; one who is just coming must not be cut off else.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        if self._listener is None or _place(os.path.join(self._folder, SOCKET)) != self._place:
+            self.open()
 
     def _accept(self) -> None:
         if self._listener is None:
@@ -210,6 +221,14 @@ class ControlServer:
             self._close_listener()
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._folder, SOCKET))
+
+
+def _place(path: str) -> tuple[int, int]:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 class NoAnswerError(Exception):

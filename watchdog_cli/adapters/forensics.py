@@ -1,7 +1,8 @@
 """Ask a frozen child for the stacks of its threads before it is stopped.
 
 A program opts in by naming a signal in its heartbeat (``dumpSignal``) at which it prints its stacks to stderr, and so
-into its log. The signal is sent only if the kernel says that the process catches it: else it would kill.
+into its log. The signal is sent only if the kernel says that the process catches it: else it would kill. A program
+that did not opt in is left to somebody else, such as ``stack_spy``.
 """
 
 import signal
@@ -9,9 +10,29 @@ import threading
 from collections.abc import Callable, Mapping
 
 from watchdog_cli.core.events import DumpDone, Event
+from watchdog_kit.records import dataclass
 
 QUIET_S = 0.2  # chosen: output that has paused so long is complete
 LOOK_S = 0.05
+
+Place = tuple[str, int]  # in the log: the file's identity and an offset in it
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """The stacks of a frozen program, or why there are none.
+
+    Args:
+        source: who made it: ``its own handler``, ``py-spy``, or ``none``.
+        text: the stacks, unless they are in the log.
+        span: between which places of the log they are.
+        note: one sentence for people: what is missing, and what to do about it.
+    """
+
+    source: str
+    text: str = ""
+    span: tuple[Place, Place] | None = None
+    note: str = ""
 
 
 class SignalDumper:
@@ -24,6 +45,9 @@ class SignalDumper:
         send: Callable[[int], bool],
         last_output: Callable[[], float | None],
         put: Callable[[Event], None],
+        place: Callable[[], Place] | None = None,
+        keep: Callable[[Dump], None] | None = None,
+        otherwise: Callable[[float], None] | None = None,
     ) -> None:
         """Nothing is sent yet.
 
@@ -32,22 +56,32 @@ class SignalDumper:
             send: to the leader; False when it does not catch the signal.
             last_output: monotonic seconds of the child's newest output.
             put: into the inbox, from any thread.
+            place: where the log ends now.
+            keep: gets what was found, from any thread.
+            otherwise: called with the limit where the program did not opt in; it puts DumpDone itself.
         """
         self._fields = fields
         self._send = send
         self._last_output = last_output
         self._put = put
+        self._place = place
+        self._keep = keep
+        self._otherwise = otherwise
 
     def begin(self, limit_s: float) -> None:
         """Begin; DumpDone comes when it is done, or at once when there is nothing to do."""
         number = _number(self._fields().get("dumpSignal"))
         before = self._last_output()
+        start = self._place() if self._place is not None else None
         if number is None or not self._send(number):
-            self._put(DumpDone())
+            if self._otherwise is not None:
+                self._otherwise(limit_s)
+            else:
+                self._put(DumpDone())
             return
-        threading.Thread(target=self._wait, args=(before, limit_s), name="dump", daemon=True).start()
+        threading.Thread(target=self._wait, args=(before, start, limit_s), name="dump", daemon=True).start()
 
-    def _wait(self, before: float | None, limit_s: float) -> None:
+    def _wait(self, before: float | None, start: Place | None, limit_s: float) -> None:
         pause = threading.Event()  # never set; waiting on it is a sleep that says what it is
         waited = quiet = 0.0
         newest = before
@@ -59,6 +93,15 @@ class SignalDumper:
             newest = now
             if newest != before and quiet >= QUIET_S:
                 break
+        if self._keep is not None and start is not None and self._place is not None:
+            came = newest != before
+            self._keep(
+                Dump("its own handler", span=(start, self._place()))
+                if came
+                else Dump(
+                    "none", note=f"it was asked to print its stacks and printed nothing in {limit_s:g}s"
+                )
+            )
         self._put(DumpDone())
 
 

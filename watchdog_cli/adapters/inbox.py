@@ -6,6 +6,7 @@ only put events in, which wakes it.
 
 import os
 import select
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,10 +17,11 @@ LONGEST_WAIT_S = 86400.0  # epoll counts milliseconds in an int; waking once a d
 
 
 class Inbox:
-    """Linux: epoll."""
+    """Linux: epoll. It belongs to the thread that makes it."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
+        self._owner = threading.get_ident()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._epoll = select.epoll()
         self.after_wake: Callable[[], None] | None = None  # runs in the main thread after each wake-up
@@ -37,9 +39,14 @@ class Inbox:
             self._epoll.unregister(descriptor)
 
     def put(self, event: Event) -> None:
-        """Add an event, from any thread."""
+        """Add an event, from any thread.
+
+        The owner itself is awake when it puts one in. That includes its signal handlers: the system has written to
+        ``wake_fd`` before they run, so a wait that was about to begin ends at once.
+        """
         self._events.append(event)
-        self.wake()
+        if threading.get_ident() != self._owner:
+            self.wake()
 
     def wake(self) -> None:
         """End the present wait, from any thread or signal handler."""
@@ -54,6 +61,12 @@ class Inbox:
             timeout = -1.0 if until is None else min(LONGEST_WAIT_S, max(0.0, until - time.monotonic()))
             self._wait(timeout)
         return self._events.popleft() if self._events else None
+
+    def take_waiting(self) -> list[Event]:
+        """All events that are there already, without looking for more."""
+        waiting = list(self._events)
+        self._events.clear()
+        return waiting
 
     def poll(self) -> None:
         """Run the callbacks of all descriptors that are ready, without waiting."""

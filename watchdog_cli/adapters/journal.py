@@ -29,11 +29,8 @@ TRY_AGAIN_S = 10.0  # chosen: how often a state that could not be written is tri
 class Chore(Protocol):
     """Something small to write now and then; it raises nothing."""
 
-    def due_in_s(self) -> float | None:
-        """How long it has time; None: nothing to do until a fact comes."""
-
-    def take(self) -> None:
-        """Do it."""
+    def turn(self) -> float | None:
+        """Do what is due, and return for how many seconds nothing is; None: until a fact comes."""
 
     def close(self) -> None:
         """It will not be done again."""
@@ -130,18 +127,13 @@ class Recorder:
             if lines:
                 self._journal.write(b"".join(self._encode(line) for line in lines))
                 self._log.write(b"".join(_for_people(line) for line in lines))
-            self._do_chore()
 
     def _patience_s(self, has_unsaved: bool) -> float | None:
         """How long we may wait for the next fact; None: as long as it takes."""
-        due_in_s = self.chore.due_in_s() if self.chore is not None else None
+        due_in_s = self.chore.turn() if self.chore is not None else None
         if not has_unsaved:
             return due_in_s
         return TRY_AGAIN_S if due_in_s is None else min(TRY_AGAIN_S, due_in_s)
-
-    def _do_chore(self) -> None:
-        if self.chore is not None and self.chore.due_in_s() == 0:
-            self.chore.take()
 
     def _encode(self, line: _Line) -> bytes:
         self._number += 1

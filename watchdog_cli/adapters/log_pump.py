@@ -71,7 +71,7 @@ class LogPump:
         self._told = 0.0
         self._can_splice = hasattr(os, "splice")
         self._moved = 0  # bytes that left the pipe and are stored or counted as lost
-        self._ticket: _Ticket | None = None
+        self._tickets: list[_Ticket] = []
         self._lock = threading.Lock()
         self._stopping = False
         self._resting = False  # True: the thread sleeps, and all that it took is stored
@@ -136,7 +136,7 @@ class LogPump:
     def drain(self, limit_s: float) -> bool:
         """Wait until all that is in the pipe now is stored, but no longer than ``limit_s``.
 
-        What a detached process adds meanwhile is not waited for.
+        What a detached process adds meanwhile is not waited for. Several threads may wait at once.
 
         Returns:
             False if the time was too short, as with a disk that hangs.
@@ -148,7 +148,7 @@ class LogPump:
             return True
         ticket = _Ticket()
         with self._lock:
-            self._ticket = ticket
+            self._tickets.append(ticket)
         self._wake()
         return ticket.done.wait(limit_s)
 
@@ -253,17 +253,17 @@ class LogPump:
         return _waiting_bytes(self._fifo)
 
     def _serve(self, *, empty: bool = False) -> None:
-        """Answer a waiting ``drain``."""
-        ticket = self._ticket
-        if ticket is None:
+        """Answer all who wait in ``drain`` and may go on."""
+        if not self._tickets:
             return
-        if ticket.goal < 0:
-            ticket.goal = self._moved + self._waiting()
-        if empty or self._moved >= ticket.goal:
-            with self._lock:
-                if self._ticket is ticket:
-                    self._ticket = None
-            ticket.done.set()
+        with self._lock:
+            for ticket in self._tickets:
+                fresh = ticket.goal < 0  # it may have come after the pipe was found empty
+                if fresh:
+                    ticket.goal = self._moved + self._waiting()
+                if self._moved >= ticket.goal or (empty and not fresh):
+                    ticket.done.set()
+            self._tickets = [ticket for ticket in self._tickets if not ticket.done.is_set()]
 
     def _publish(self) -> None:
         self._place = (self._marks.file_id, self._log.offset)

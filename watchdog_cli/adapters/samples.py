@@ -1,4 +1,4 @@
-"""Measure the running program now and then, and keep what was found in a bounded file.
+"""Measure the running program now and then, and keep what was found in a bounded row of files.
 
 There is no thread and no timer for it: the thread that writes the journal does it while it has nothing else to do. It
 wakes four times a minute while a program runs, and not at all while none does. Each sample is on its way to the disk
@@ -6,17 +6,16 @@ before the next one is taken, so the last one also says until when the watchdog 
 """
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from watchdog_cli.adapters import life
-from watchdog_cli.core.errors import StorageError
 from watchdog_cli.core.samples import CENTI, EVERY_S, KIBI, NEVER, head_line, life_tag, sample_line
 
 if TYPE_CHECKING:
-    from watchdog_cli.adapters.child import Identity
-    from watchdog_cli.adapters.rotating_file import RotatingFile
+    from watchdog_cli.adapters.identity import Identity
     from watchdog_cli.adapters.tree_usage import TreeUsage
 
 SIZE = 400_000  # bytes of one file; there are eight of them
@@ -41,74 +40,133 @@ class Sampler:
             who: the present run; asked from our own thread.
             silent_s: how long ago its last sign of life was; None before the first.
         """
-        self._path = path
         self._who = who
         self._silent_s = silent_s
         self._every_s = every_s
         self._due_at: float | None = None
-        self._tag = 0
-        self._file: RotatingFile | None = None
-        self._generation = -1
+        self._file = SampleFile(path)
+        self._tag = life_tag(life.own_life())
         self._usage: TreeUsage | None = None
         self._run_id = ""
         self._left = 0  # samples until the next head line
         self._up = 0
         self._cpu = 0
 
-    def due_in_s(self) -> float | None:
-        """How long the next sample has time; None while nothing runs."""
-        if self._who() is None:
+    def turn(self) -> float | None:
+        """Take a sample if one is due; return how long the next one has time, None while nothing runs."""
+        identity = self._who()
+        if identity is None:
             self._due_at = None
             return None
         now = time.monotonic()
         if self._due_at is None:
             self._due_at = now + self._every_s
-        return max(0.0, self._due_at - now)
+        elif now >= self._due_at:
+            self._due_at = now + self._every_s
+            self.take(identity)
+        return self._due_at - now
 
-    def take(self) -> None:
-        """Measure and write one sample, if there is something to measure."""
-        self._due_at = time.monotonic() + self._every_s
-        identity = self._who()
-        if identity is None:
-            return
+    def take(self, identity: "Identity") -> None:
+        """Measure and write one sample, if there still is something to measure."""
         if self._usage is None or identity.run_id != self._run_id:
             from watchdog_cli.adapters.tree_usage import TreeUsage
 
+            self._forget()
             self._usage = TreeUsage(identity.pid, identity.start_ticks)
-            self._run_id, self._left, self._up, self._cpu = identity.run_id, 0, 0, 0
+            self._run_id = identity.run_id
         found = self._usage.measure()
-        if found is not None:
-            self._write(identity.number, *found)
-
-    def close(self) -> None:
-        """Let the file go."""
-        if self._file is not None:
-            self._file.close()
-
-    def _write(self, number: int, resident: int, cpu_s: float) -> None:
+        if found is None:
+            return
+        resident, cpu_s = found
         silent = self._silent_s()
         up, cpu = int(life.up_s()), round(cpu_s / CENTI)
         self._up = self._up or up  # the first sample of a run comes after none
         step = up - self._up
-        file = self._file or self._open()
-        text = ""
-        if self._left <= 0 or file.generation != self._generation:
-            text = head_line(self._up, int(time.time()) - step, self._tag, number)
-            self._left, self._generation = BLOCK, file.generation
         used = max(0, cpu - self._cpu)  # what a vanished orphan has used is gone with it
-        text += sample_line(step, resident // KIBI, used, NEVER if silent is None else int(silent))
-        # After a line that could not be kept the next one must not lean on it.
-        self._left = self._left - 1 if file.write(text.encode()) else 0
+        line = sample_line(step, resident // KIBI, used, NEVER if silent is None else int(silent))
+        if self._left > 0:
+            self._left -= 1
+            kept = self._file.add(line)
+        else:
+            self._left = BLOCK - 1
+            kept = self._file.begin(
+                head_line(self._up, int(time.time()) - step, self._tag, identity.number) + line
+            )
+        if not kept:  # the next one must not lean on this one
+            self._left = 0
         self._up, self._cpu = up, cpu
 
-    def _open(self) -> "RotatingFile":
-        from watchdog_cli.adapters.rotating_file import RotatingFile
+    def close(self) -> None:
+        """Let the files go."""
+        self._forget()
+        self._file.close()
 
-        self._tag = life_tag(life.own_life())
-        self._file = RotatingFile(self._path, SIZE, BACKUPS, gap_note=lambda _lost, _reason: b"")
-        with contextlib.suppress(StorageError):  # write() tries again, and nobody need know of it
-            self._file.open()
-        return self._file
+    def _forget(self) -> None:
+        if self._usage is not None:
+            self._usage.close()
+            self._usage = None
+        self._left = self._up = self._cpu = 0
+
+
+class SampleFile:
+    """A row of files that each begin with a head line; ``PATH`` is the newest, ``PATH.1`` the one before.
+
+    What cannot be written is lost and nobody is told: whoever has no room for a few bytes has heard of it already.
+    """
+
+    def __init__(self, path: str, size: int = SIZE, backups: int = BACKUPS) -> None:
+        """Nothing is opened yet."""
+        self._path = path
+        self._size = size
+        self._backups = backups
+        self._descriptor = -1
+
+    def begin(self, text: str) -> bool:
+        """Write the beginning of a block, in a new file if this one is full; False if that failed.
+
+        Now and then is often enough to see whether the file still goes by its name.
+        """
+        try:
+            self._make_room()
+        except OSError:
+            self.close()
+            return False
+        return self.add(text)
+
+    def add(self, text: str) -> bool:
+        """Write some more of a block; False if that failed."""
+        data = text.encode()
+        try:
+            done = os.write(self._descriptor, data)
+        except OSError:  # the disk is full, or nothing is open
+            return False
+        return done == len(data)
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _make_room(self) -> None:
+        self.close()
+        flags = (
+            os.O_WRONLY
+            | os.O_CREAT
+            | os.O_APPEND
+            | getattr(os, "O_CLOEXEC", 0)
+            | getattr(os, "O_NONBLOCK", 0)
+        )
+        self._descriptor = os.open(self._path, flags, 0o600)
+        if os.fstat(self._descriptor).st_size < self._size:
+            return
+        self.close()
+        for number in range(self._backups, 1, -1):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{self._path}.{number - 1}", f"{self._path}.{number}")
+        os.replace(self._path, f"{self._path}.1")
+        self._descriptor = os.open(self._path, flags, 0o600)
 
 
 def read_samples(path: str, since: float) -> bytes:

@@ -13,7 +13,7 @@ REFRESH = 4  # measurements between two looks at who belongs to the tree
 MOST_MEMBERS = 200  # of a larger tree the rest is not measured
 MOST_THREADS = 64  # any of which may have started a process
 # Fields of /proc/PID/stat behind the name, which may itself hold spaces.
-_SESSION, _USER, _SYSTEM, _REAPED_USER, _REAPED_SYSTEM, _START, _RSS = 3, 11, 12, 13, 14, 19, 21
+_SESSION, _USER, _REAPED_SYSTEM, _START, _RSS = 3, 11, 14, 19, 21  # user, system, reaped user, reaped system
 
 
 class TreeUsage:
@@ -23,7 +23,8 @@ class TreeUsage:
         """Remember who leads it; nothing is read yet."""
         self._leader = leader
         self._start_ticks = start_ticks
-        self._members: dict[int, int] = {leader: start_ticks}
+        self._leader_stat = -1  # held open, for it is asked most
+        self._others: dict[int, int] = {}
         self._asked = 0
 
     def measure(self) -> tuple[int, float] | None:
@@ -31,27 +32,45 @@ class TreeUsage:
 
         None when its leader is gone.
         """
+        fields = self._leader_fields()
+        if fields is None or int(fields[_START]) != self._start_ticks or fields[_RSS] == b"0":
+            return None  # a dead one that was not reaped yet has no memory any more
         if self._asked % REFRESH == 0:
-            self._find_members()
+            self._others = self._find_others()
         self._asked += 1
-        pages = ticks = 0
-        for pid, start in list(self._members.items()):
-            fields = _fields(pid)
-            if fields is None or int(fields[_START]) != start:
-                del self._members[pid]
-                if pid == self._leader:
-                    return None
+        pages, ticks = int(fields[_RSS]), _ticks(fields)
+        for pid, start in list(self._others.items()):
+            found = _fields(pid)
+            if found is None or int(found[_START]) != start:
+                del self._others[pid]
                 continue
-            pages += int(fields[_RSS])
-            ticks += sum(map(int, fields[_USER : _REAPED_SYSTEM + 1]))
+            pages += int(found[_RSS])
+            ticks += _ticks(found)
         return pages * _PAGE, procfs.cpu_seconds(ticks)
 
-    def _find_members(self) -> None:
-        found = {self._leader: self._start_ticks}
+    def close(self) -> None:
+        """Let the leader's file go."""
+        if self._leader_stat >= 0:
+            os.close(self._leader_stat)
+            self._leader_stat = -1
+
+    def _leader_fields(self) -> list[bytes] | None:
+        try:
+            if self._leader_stat < 0:
+                self._leader_stat = os.open(f"/proc/{self._leader}/stat", os.O_RDONLY | os.O_CLOEXEC)
+            raw = os.pread(self._leader_stat, 4096, 0)
+        except OSError:  # it is gone
+            return None
+        return raw.rpartition(b") ")[2].split()
+
+    def _find_others(self) -> dict[int, int]:
+        """Who belongs to the tree beside its leader, with their start ticks."""
+        found: dict[int, int] = {}
         todo = [self._leader]
-        for pid in _children(os.getpid(), [str(os.getpid())]):  # the kernel gives orphans to our main thread
-            fields = _fields(pid)
-            if fields is not None and int(fields[_SESSION]) == self._leader and pid not in found:
+        me = os.getpid()
+        for pid in _children(me, [str(me)]):  # the kernel gives orphans to our main thread
+            fields = _fields(pid) if pid != self._leader else None
+            if fields is not None and int(fields[_SESSION]) == self._leader:
                 found[pid] = int(fields[_START])
                 todo.append(pid)
         while todo and len(found) < MOST_MEMBERS:
@@ -60,7 +79,11 @@ class TreeUsage:
                 if fields is not None:
                     found[pid] = int(fields[_START])
                     todo.append(pid)
-        self._members = found
+        return found
+
+
+def _ticks(fields: list[bytes]) -> int:
+    return sum(map(int, fields[_USER : _REAPED_SYSTEM + 1]))
 
 
 def _fields(pid: int) -> list[bytes] | None:

@@ -16,10 +16,13 @@ COMMANDS = {
     "status": "How is it? Process, health, heartbeat, restarts.",
     "check": "The same question without a word: only the exit code.",
     "tail-log": "What does it say? The newest lines of its log.",
+    "report": "How was it? Uptime, failures and their causes, memory and CPU over time.",
+    "metrics": "The same for Prometheus.",
     "stop": "Stop the program and its watchdog.",
     "restart": "Stop the program and start it again at once.",
     "pause": "Start nothing and judge nothing while somebody works on it.",
     "resume": "End a pause.",
+    "web": "Show it on a web page, for a browser or a phone.",
     "config": "Show every setting and where it came from.",
     "upgrade": "Let a freshly started watchdog take over, without a gap.",
 }

@@ -113,7 +113,9 @@ class Extras:
 
     def _read_past(self) -> Mapping[str, object] | None:
         try:
-            report = read_report(self._places.folder, self._places.name, since_s=PAST_S, label="24h", parts=PAST_PARTS)
+            report = read_report(
+                self._places.folder, self._places.name, since_s=PAST_S, label="24h", parts=PAST_PARTS
+            )
         except (WatchdogError, OSError):
             return None
         return report.mapping()

@@ -1,6 +1,7 @@
 """What stands before every route: who calls whom by which name, and what each answer says to a browser."""
 
 import ipaddress
+from email.utils import formatdate
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -52,6 +53,7 @@ class Guard:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("cache-control", "no-store")
+                headers.setdefault("date", formatdate(usegmt=True))
             await send(message)
 
         problem = self._problem(scope)

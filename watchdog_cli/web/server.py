@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from types import FrameType
 
 import uvicorn
@@ -67,23 +67,38 @@ class PatientProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Ends its streams when it is told to end: they would hold it up for ever."""
+    """Ends its streams when it is told to end, for they would hold it up for ever; sleeps while nobody asks."""
 
     def __init__(self, config: uvicorn.Config, views: Views) -> None:
         super().__init__(config)
         self._views = views
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told_to_end = asyncio.Event()
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Remember the loop for the signal handler."""
-        self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def main_loop(self) -> None:
+        """Wait for the end; there is nothing to look at ten times a second."""
+        await self._told_to_end.wait()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._views.close)
-        super().handle_exit(sig, frame)
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Take a signal as the order to end, and not as a death of ours: being stopped is no failure."""
+        loop = asyncio.get_running_loop()
+
+        def begin_to_end() -> None:
+            self._views.close()
+            self._told_to_end.set()
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.handle_exit(number, frame)  # a second Ctrl-C waits for nothing
+            loop.call_soon_threadsafe(begin_to_end)
+
+        names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        old = {number: signal.signal(number, handle) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, before in old.items():
+                signal.signal(number, before)
 
 
 def make_app(plan: PagePlan, views: Views, keepalive: KeepAlive | None) -> Starlette:
@@ -157,11 +172,11 @@ async def _serve(plan: PagePlan) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # the guard adds it; here it would take a look at the clock each second
         proxy_headers=False,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=STOP_S,
     )
     server = Server(config, views)
-    with contextlib.suppress(KeyboardInterrupt):
-        await server.serve(sockets=[plan.listener])
+    await server.serve(sockets=[plan.listener])
     return 0

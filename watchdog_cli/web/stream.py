@@ -187,7 +187,8 @@ class Channel:
 
 def _parted(mapping: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What of a report stays the same while nothing happens, and what moves with time."""
-    steady, pulse = dict(mapping), {}
+    steady: dict[str, Any] = dict(mapping)
+    pulse: dict[str, Any] = {}
     for part, names in VOLATILE.items():
         inner = dict(steady[part] or {}) if part else steady
         pulse |= {name: inner.pop(name, None) for name in names}

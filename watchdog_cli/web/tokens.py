@@ -65,7 +65,10 @@ def _summary(text: str) -> Tokens:
             heapq.heappush(best, entry)
         else:
             heapq.heappushpop(best, entry)
-    return {"count": count, "shown": [token for _, _, token in sorted(best, reverse=True, key=lambda e: e[:2])]}
+    return {
+        "count": count,
+        "shown": [token for _, _, token in sorted(best, reverse=True, key=lambda e: e[:2])],
+    }
 
 
 def _entries(text: str) -> Iterator[tuple[str, Any]]:
@@ -105,9 +108,11 @@ def _token(address: str, value: Any) -> dict[str, Any] | None:
         return None
     first, last = _number(value.get("firstPrice")), _number(value.get("lastPrice"))
     points = value.get("priceHistoryEvery20s")
-    prices = [_number(point.get("price")) for point in points[-POINTS:] if isinstance(point, dict)] if isinstance(
-        points, list
-    ) else []
+    prices = (
+        [_number(point.get("price")) for point in points[-POINTS:] if isinstance(point, dict)]
+        if isinstance(points, list)
+        else []
+    )
     return {
         "address": address[:100],
         "symbol": _text(value.get("symbol")),

@@ -175,7 +175,9 @@ class Views:
         if request.headers.get("if-none-match") == found.tag:
             return Response(status_code=304, headers=headers)
         if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(found.packed, media_type=found.kind, headers=headers | {"content-encoding": "gzip"})
+            return Response(
+                found.packed, media_type=found.kind, headers=headers | {"content-encoding": "gzip"}
+            )
         return Response(found.content, media_type=found.kind, headers=headers)
 
     async def status(self, request: Request) -> Response:
@@ -267,7 +269,9 @@ class Views:
         if turn in self._acting:
             raise Refused(409, "that is being done already")
         self._acting.add(turn)
-        log.warning("%s asked by %s for %s", action, request.client.host if request.client else "?", places.name)
+        log.warning(
+            "%s asked by %s for %s", action, request.client.host if request.client else "?", places.name
+        )
         try:
             answer = await asyncio.to_thread(_act, places, action, _pause_s(body))
         except NotRunningError as error:

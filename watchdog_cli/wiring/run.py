@@ -1,6 +1,7 @@
 """Build real adapters around a Runner, run it, and take everything down again in reverse."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -115,7 +116,15 @@ class _Session:
             if code is not None:
                 tell_manager("STOPPING=1")
                 self.hub.farewell(code)
+            else:
+                self._hand_on_signals()
             return code
+
+    def _hand_on_signals(self) -> None:
+        """Whoever asked for the end since the hand-over began is heard by the next image."""
+        hold()
+        if any(isinstance(event, StopAsked) for event in self._inbox.take_waiting()):
+            os.kill(os.getpid(), signal.SIGTERM)
 
     # --- building --------------------------------------------------------------------------------------------
 
@@ -228,7 +237,7 @@ class _Session:
 
     def _reopen_control(self) -> None:
         try:
-            self._control.open()
+            self._control.ensure()
         except OSError as error:
             why = error.strerror or str(error)
             self._tell(

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Sequence
 
-from watchdog_cli.adapters import procfs, state_file
+from watchdog_cli.adapters import foreign_json, log_reader, procfs, state_file
 from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.marked import RUN_ID, find_marked
 from watchdog_cli.core.errors import AlreadyRunningError, IdentityUnknownError
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.records import dataclass
+
+JOURNAL_LOOK = 500  # lines; a run tells of more only while it is in trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,30 @@ def _marked(places: Places, snapshot: Snapshot | None) -> tuple[Identity | None,
         )
         number = recorded.number
     else:
-        leader_lives = first.pid == first.session  # the leader is the first process of its run
-        number = (snapshot.number if snapshot else 0) + 1
+        pid, number = _by_journal(places, run_id)
+        # The leader is the first process of its run, and leads its session; others may lead sessions of their own.
+        leader_lives = first.pid == (pid or first.session)
+        number = number or (snapshot.number if snapshot else 0) + 1
     gone = -1  # no process has these start ticks
     return Identity(first.pid, first.start_ticks if leader_lives else gone, run_id, number), leader_lives
+
+
+def _by_journal(places: Places, run_id: str) -> tuple[int, int]:
+    """Pid of the leader and number of a run as the journal tells them; zeros when it does not."""
+    for line in reversed(log_reader.last_lines(places.journal, JOURNAL_LOOK)):
+        try:
+            fact = foreign_json.parse(line)
+        except ValueError:
+            continue
+        if (
+            isinstance(fact, dict)
+            and fact.get("fact") in ("spawned", "adopted")
+            and fact.get("run") == run_id
+        ):
+            pid, number = fact.get("pid"), fact.get("number")
+            if isinstance(pid, int) and isinstance(number, int):
+                return pid, number
+    return 0, 0
 
 
 def _refuse_if_watched(leader_pid: int, places: Places) -> None:

@@ -1,0 +1,168 @@
+"""The stacks of a frozen Python program that did not opt in to print them: py-spy reads them from outside.
+
+It is an extra. It is run as a process of its own, with a limit, and is killed at it; the frozen program is none the
+worse for that, for the kernel lets go of it. Where it cannot work, one sentence says why and what to do.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from watchdog_cli.adapters import procfs
+from watchdog_cli.adapters.forensics import Dump
+from watchdog_cli.core.events import DumpDone, Event
+from watchdog_cli.core.record import one_line
+
+if TYPE_CHECKING:
+    from watchdog_cli.adapters.identity import Identity
+
+PROGRAM = "py-spy"
+MOST_PROCESSES = 4  # of one tree
+OUTPUT_LIMIT = 200_000  # characters
+MAPS_LIMIT = 1 << 20
+MARGIN_S = 0.1  # of the limit, for killing and collecting it
+YAMA = "/proc/sys/kernel/yama/ptrace_scope"
+OPT_IN = 'add faulthandler.register(signal.SIGUSR1, all_threads=True) to it and "dumpSignal": "SIGUSR1" to its heartbeat'
+
+
+class StackSpy:
+    """Looks into the Python processes of one tree."""
+
+    def __init__(
+        self,
+        *,
+        who: "Callable[[], Identity | None]",
+        put: Callable[[Event], None],
+        keep: Callable[[Dump], None],
+        helpers: set[int],
+    ) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            who: the present run.
+            put: into the inbox, from any thread.
+            keep: gets what was found, from any thread.
+            helpers: gets the pid of py-spy while it runs: it is a child of ours, but not of the tree.
+        """
+        self._who = who
+        self._put = put
+        self._keep = keep
+        self._helpers = helpers
+
+    def begin(self, limit_s: float) -> None:
+        """Begin; DumpDone comes when it is done, at the latest when the limit is over."""
+        identity = self._who()
+        if identity is None:
+            self._put(DumpDone())
+            return
+        threading.Thread(target=self._run, args=(identity, limit_s), name="stack-spy", daemon=True).start()
+
+    def _run(self, identity: "Identity", limit_s: float) -> None:
+        end = time.monotonic() + limit_s - min(MARGIN_S, limit_s / 4)
+        try:
+            self._keep(self._look(identity.pid, end))
+        finally:
+            self._put(DumpDone(identity.run_id))
+
+    def _look(self, leader: int, end: float) -> Dump:
+        everyone = procfs.everybody()
+        tree = [leader, *sorted(procfs.descendants({leader}, everyone))]
+        pythons = [pid for pid in tree if is_python(pid)][:MOST_PROCESSES]
+        if not pythons:
+            return Dump(
+                "none", note="no stacks: it is no Python program, and its heartbeat names no dumpSignal"
+            )
+        program = find_spy()
+        if program is None:
+            return Dump(
+                "none",
+                note=f"no stacks: {PROGRAM} is not installed (pip install 'tracker-watchdog[forensics]'); or {OPT_IN}",
+            )
+        texts: list[str] = []
+        reason = ""
+        for pid in pythons:
+            text, failed = self._ask(program, pid, end)
+            if text:
+                texts.append(text)
+            reason = reason or failed
+        if texts:
+            return Dump(PROGRAM, "\n".join(texts)[:OUTPUT_LIMIT], note=reason)
+        return Dump("none", note=f"no stacks: {reason}")
+
+    def _ask(self, program: str, pid: int, end: float) -> tuple[str, str]:
+        """Return what py-spy prints of one process, and why there is nothing or not all of it."""
+        left = end - time.monotonic()
+        if left <= 0:
+            return "", f"{PROGRAM} took too long; a longer --dump-timeout gives it more time"
+        environment = {key: value for key, value in os.environ.items() if key in {"PATH", "LANG", "HOME"}}
+        try:
+            process = subprocess.Popen(
+                [program, "dump", "--pid", str(pid)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment | {"RUST_BACKTRACE": "0"},
+            )
+        except OSError as error:
+            return "", f"{PROGRAM} cannot be started ({(error.strerror or 'unknown error').lower()})"
+        self._helpers.add(process.pid)
+        try:
+            output, errors = process.communicate(timeout=left)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, errors = process.communicate()
+            return _decoded(output), f"{PROGRAM} took too long; a longer --dump-timeout gives it more time"
+        finally:
+            self._helpers.discard(process.pid)
+        text = _decoded(output)
+        # Its exit code may have been collected by the main thread, which reaps everybody: what it printed decides.
+        return (text, "") if "Thread " in text else ("", _explain(_decoded(errors)))
+
+
+def find_spy() -> str | None:
+    """Where py-spy is: on the path, or beside the Python that runs us."""
+    beside = os.path.join(os.path.dirname(sys.executable), PROGRAM)
+    return shutil.which(PROGRAM) or shutil.which(beside)
+
+
+def is_python(pid: int) -> bool:
+    """Whether the process runs Python, by its file or by a library that it has loaded."""
+    with contextlib.suppress(OSError):
+        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        if name.startswith(("python", "pypy")):
+            return True
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            return b"libpython" in file.read(MAPS_LIMIT)
+    except OSError:
+        return False
+
+
+def _explain(errors: str) -> str:
+    """Why py-spy has nothing to say, and what a person can do."""
+    said = one_line(errors.strip())[:300]
+    low = said.lower()
+    if "permission denied" not in low and "not permitted" not in low:
+        return f"{PROGRAM} failed: {said or 'it said nothing'}"
+    scope = ""
+    with contextlib.suppress(OSError), open(YAMA, encoding="ascii", errors="replace") as file:
+        scope = file.read(8).strip()
+    if scope not in {"", "0"}:
+        return (
+            f"this system lets no process look into another one (Yama, ptrace_scope {scope}): "
+            f"run the watchdog with CAP_SYS_PTRACE, or {OPT_IN}"
+        )
+    return (
+        f"{PROGRAM} may not look into the program (in a container it needs --cap-add SYS_PTRACE; another user's "
+        f"program needs root); or {OPT_IN}"
+    )
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "replace").strip()
