@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,14 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 ANSWER_S = 30.0
+# The browser reads what it is asked from descriptor 3 and answers at descriptor 4.
+LAUNCHER = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(word), fcntl.F_DUPFD, 50) for word in sys.argv[1:3]]
+for end, number in zip(ends, (3, 4), strict=True):
+    os.dup2(end, number, inheritable=True)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def chromium() -> str:
@@ -55,10 +64,11 @@ class Browser:
         profile = folder / "profile"
         self.process = subprocess.Popen(
             [
-                "/bin/sh",
+                sys.executable,
                 "-c",
-                f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}',
-                "sh",
+                LAUNCHER,
+                str(theirs_in),
+                str(theirs_out),
                 chromium(),
                 *FLAGS,
                 f"--lang={language}",
@@ -76,6 +86,9 @@ class Browser:
         os.close(theirs_in)
         os.close(theirs_out)
         self._session = ""
+
+    def begin(self) -> None:
+        """Open the page that all is done with."""
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):

@@ -100,7 +100,9 @@ class Program:
 
     def begin_beating(self, style, rest):
         every, _, text = rest.partition(" ")
-        self.style, self.every, self.text, self.next_at = style, float(every), text or "{}", 0.0
+        self.style, self.every, self.text = style, float(every), text or "{}"
+        self.next_at = time.monotonic() + self.every
+        self.beat()
 
     def do_beat(self, rest):
         self.begin_beating("replace", rest)

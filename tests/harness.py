@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ class Watchdog(Rig):
         """How the program is called; its arguments carry the mark, so that a look at them finds it."""
         return [sys.executable, "-SE", str(PROGRAM), f"tag-{self.mark}", *orders]
 
-    def start(self, *options: str, orders: tuple[str, ...] = (), **more: str) -> subprocess.Popen[bytes]:
-        """``watchdog run OPTIONS`` over the program, which begins with these orders in each run."""
-        return self.run(*options, "--", *self.command(*orders), **more)
+    def start(
+        self, *options: str, orders: Sequence[str] = (), prefix: Sequence[str] = (), **more: str
+    ) -> subprocess.Popen[bytes]:
+        """``PREFIX watchdog run OPTIONS`` over the program, which begins with these orders in each run."""
+        return self.run(*options, "--", *self.command(*orders), prefix=prefix, **more)
 
     def plan(self, *lines: str) -> None:
         """What run 1, 2, ... begin with; the last line holds for all that come later."""
@@ -125,11 +127,12 @@ class Watchdog(Rig):
         assert not left, f"processes were left behind: {left}"
         for path in self.folder.glob("**/*.watchdog.log*"):
             assert "Traceback" not in path.read_text(errors="replace"), path
-        numbers = []
-        for fact in self.facts():
-            assert "Traceback" not in json.dumps(fact), fact
-            numbers.append(fact["seq"])
-        assert numbers == sorted(set(numbers)), "each fact has a number of its own, in order"
+        for journal in self.folder.glob(".watchdog/*/journal.jsonl"):
+            parts = sorted(journal.parent.glob("journal.jsonl*"), key=_age, reverse=True)
+            facts = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+            assert not [fact for fact in facts if "Traceback" in json.dumps(fact)]
+            numbers = [fact["seq"] for fact in facts]
+            assert numbers == sorted(set(numbers)), "each fact has a number of its own, in order"
         assert not list(self.folder.glob(".watchdog/**/*.wdtmp")), "unfinished files were left"
 
 

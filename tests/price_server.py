@@ -193,6 +193,7 @@ class PriceServer:
     def __init__(self, port: int = 0) -> None:
         self.prices: dict[str, list[Pool]] = {}
         self.safety: dict[str, str] = {}
+        self.most_pairs: int | None = None  # how long an answer of the first service may get
         self.calls: list[Call] = []
         self.guard = threading.Lock()
         self.ended = threading.Event()
@@ -274,7 +275,7 @@ def proper(server: PriceServer, addresses: list[str]) -> Answer:
         path = handler.path
         known = {a: server.prices[a] for a in addresses if a in server.prices}
         if path.startswith("/tokens/v1/solana/"):
-            value: Any = [dex_pair(a, p) for a, pools in known.items() for p in pools]
+            value: Any = [dex_pair(a, p) for a, pools in known.items() for p in pools][: server.most_pairs]
         elif path.startswith("/api/v2/simple/networks/solana/token_price/"):
             value = gecko_answer({a: str(pools[0].price) for a, pools in known.items()})
         elif path.startswith("/api/v3/simple/token_price/solana"):

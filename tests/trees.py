@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from waiting import wait_until
-from watchdog_cli.adapters import procfs
+from watchdog_cli.adapters import libc, procfs
 from watchdog_cli.adapters.child import ChildTree, Launch
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.core.events import Event
@@ -101,6 +101,7 @@ class Nest:
         """End whatever is left, and let go."""
         wait_until(self._is_gone, "the end of the tree")
         self.inbox.close()
+        libc._lib.prctl(libc._PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # orphans of other tests are not ours
 
     def _is_gone(self) -> bool:
         if self.tree.identity is None:

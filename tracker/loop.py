@@ -22,7 +22,7 @@ from tracker.settings import Settings
 from tracker.when import utc_text
 from watchdog_kit.quantities import format_duration
 
-FIRST_TURN_S = 2.0  # the first beat must not wait for a long first turn
+FIRST_TURN_S = 0.5  # the first beat must not wait for a long first turn; what is left follows at once
 STOP_SAVE_S = 6.0  # the last save may take so long; below the watchdog's stop timeout
 
 
@@ -44,7 +44,6 @@ class Loop:
         save_at_once: bool = False,
         remarks: Sequence[str] = (),
         watch_new: Callable[[Iterable[Token]], None] = lambda _: None,
-        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._rules = Rules(settings.levels, settings.min_liquidity, settings.history_step)
@@ -57,7 +56,6 @@ class Loop:
         self._changes = changes
         self._faults = faults
         self._watch_new = watch_new
-        self._tick = tick
         self._remarks = remarks  # what happened at the start, to be seen as long as this run lasts
         self._begun = time.monotonic()
         self._stopping: str | None = None
@@ -94,7 +92,8 @@ class Loop:
             self._turn(begun)
             if self._stopping is None:
                 self._beat()
-                self._wait(begun + self._settings.cycle)
+                cut_short = self._turns == 1 and self._round
+                self._wait(begun if cut_short else begun + self._settings.cycle)
         self._finish()
 
     @property
@@ -210,7 +209,6 @@ class Loop:
 
     def _between(self) -> None:
         """Look at what has happened, without waiting, and do what is due."""
-        self._tick()
         while (event := self._inbox.get(0.0)) is not None:
             self.handle(event)
         self._faults.strike(time.monotonic() - self._begun)

@@ -1,6 +1,6 @@
 """Telling people: what a message is, what can become of it, and who can send one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -33,10 +33,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A text for people, and the same with simple HTML marks where the service can show them."""
+    """A text for people, the same with simple HTML marks where the service can show them, and as data for machines."""
 
     text: str
     html: str | None = None
+    data: Mapping[str, object] | None = None
 
 
 class Sender(Protocol):

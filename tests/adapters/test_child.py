@@ -59,6 +59,7 @@ def test_child_gets_what_it_should_and_nothing_of_ours(nest: Nest, monkeypatch: 
         monkeypatch.setenv(key, "ours")
     monkeypatch.setenv("KEPT", "naïve \u0639 %d $HOME \n\\")
     nest.extra["EXTRA"] = "yes"
+    nest.tree = nest.new_tree()
     code = (
         "import os, sys, json; print(json.dumps([dict(os.environ), os.getsid(0) == os.getpid(), sys.stdin.read(),"
         " os.getcwd(), sorted(os.listdir('/proc/self/fd'))]))"

@@ -60,7 +60,7 @@ def test_vanished_one_leaves(tmp_path: Path, home: Path) -> None:
         b"[",
         b"[1]",
         b'{"folder": 1, "name": "x"}',
-        b'{"folder": "/tmp"}',
+        b'{"folder": "/nowhere"}',
         b"[" * 10_000,
         b'{"folder": "\\ud800"}',
     ],

@@ -1,4 +1,4 @@
-"""The watchdog dies or is replaced; the program must not notice, and nothing that it prints may be lost."""
+"""The watchdog dies; the program must not notice, and nothing that it prints may be lost."""
 
 import json
 import os
@@ -10,64 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from rig import BIN, QUICK, Rig
+from printer import (
+    COMMAND,
+    FLOOD,
+    PLAIN,
+    PRINTS,
+    assert_gapless,
+    await_lines,
+    folder,
+    kill_watchdog,
+    lines,
+    programs,
+)
+from rig import QUICK, Rig
 from waiting import stays_true, wait_until
-
-PLAIN = ("--no-heartbeat", *QUICK)
-
-# Prints numbered lines without rest, tells of a SIGPIPE by dying of it, and ends as it is told to.
-PRINTS = """
-import os, signal, sys, time
-signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-number = 0
-while True:
-    number += 1
-    os.write(1, b"line %06d\\n" % number)
-    if os.path.exists("exit"):
-        os.write(1, b"last line %06d\\n" % number)
-        os._exit(int(open("exit").read()))
-    time.sleep(0.002)
-"""
-FLOOD = PRINTS.replace("time.sleep(0.002)", "os.write(2, b'x' * 8000 + b'\\n'); time.sleep(0.001)")
-COMMAND = (sys.executable, "-S", "prints.py")
 
 
 @pytest.fixture(autouse=True)
 def _printer(rig: Rig) -> None:
     rig.write("prints.py", PRINTS)
-
-
-def _folder(rig: Rig) -> Path:
-    return rig.folder / ".watchdog" / "tracker"
-
-
-def _lines(rig: Rig) -> list[bytes]:
-    files = sorted((rig.folder / "logs").glob("tracker.log*"), key=lambda path: path.name, reverse=True)
-    return b"".join(path.read_bytes() for path in files).splitlines()
-
-
-def _await_lines(rig: Rig, more: int) -> None:
-    least = len(_lines(rig)) + more
-    wait_until(lambda: len(_lines(rig)) >= least, f"{more} more lines")
-
-
-def _assert_gapless(rig: Rig, runs: int = 1) -> None:
-    """Every line of each run once and in order; each run begins at one."""
-    numbers = [int(line[5:]) for line in _lines(rig) if line.startswith(b"line ")]
-    starts = [at for at, number in enumerate(numbers) if number == 1]
-    assert len(starts) == runs
-    for begin, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
-        assert numbers[begin:end] == list(range(1, end - begin + 1))
-
-
-def _programs(rig: Rig, what: str = "prints.py") -> list[int]:
-    return [pid for pid, line in rig.marked().items() if what in line and "watchdog" not in line]
-
-
-def _kill_watchdog(rig: Rig) -> None:
-    watchdog = rig.started[-1]
-    watchdog.kill()
-    watchdog.wait()
 
 
 def _run_id(pid: int) -> str:
@@ -81,20 +42,20 @@ def test_killed_watchdog_twice_costs_no_byte(rig: Rig) -> None:
     child = rig.child()
     run_id = _run_id(child)
     for turn in (1, 2):
-        _await_lines(rig, 100)
-        _kill_watchdog(rig)
+        await_lines(rig, 100)
+        kill_watchdog(rig)
         report = rig.status()
         assert (report["state"], report["health"], report["exit_code"]) == ("running", "unsupervised", 5)
         assert report["child"]["pid"] == child
-        stays_true(lambda: _programs(rig) == [child], "the program alone", 0.3)
+        stays_true(lambda: programs(rig) == [child], "the program alone", 0.3)
         rig.run(*PLAIN, "--quiet", "--", *COMMAND)
         rig.fact("adopted", turn)
         assert rig.child() == child
-    _await_lines(rig, 100)
+    await_lines(rig, 100)
     assert {fact["run"] for fact in rig.facts("adopted", "spawned")} == {run_id.partition("=")[2]}
     assert rig.status()["restarts"]["total"] == 0
     assert rig.cli("stop").returncode == 0
-    _assert_gapless(rig)
+    assert_gapless(rig)
     assert rig.facts("ended")[0]["exit_code"] is None, "nobody can know it, so it is not invented"
 
 
@@ -103,16 +64,16 @@ def test_output_up_to_a_full_pipe_waits_for_the_next_watchdog(rig: Rig) -> None:
     rig.write("prints.py", FLOOD)
     rig.run(*PLAIN, "--quiet", "--log-size", "500MB", "--", *COMMAND)
     child = rig.child()
-    _await_lines(rig, 10)
-    _kill_watchdog(rig)
+    await_lines(rig, 10)
+    kill_watchdog(rig)
     wait_until(lambda: _is_blocked(child), "the program to wait for room")
     rig.run(*PLAIN, "--quiet", "--log-size", "500MB", "--", *COMMAND)
     rig.fact("adopted")
     assert rig.child() == child
-    _await_lines(rig, 2000)
+    await_lines(rig, 2000)
     assert rig.cli("stop").returncode == 0
-    _assert_gapless(rig)
-    assert {len(line) for line in _lines(rig)} <= {11, 8000}
+    assert_gapless(rig)
+    assert {len(line) for line in lines(rig)} <= {11, 8000}
 
 
 def _is_blocked(pid: int) -> bool:
@@ -129,15 +90,15 @@ def test_stop_works_without_a_watchdog_and_with_a_full_pipe(rig: Rig) -> None:
     rig.write("prints.py", FLOOD)
     rig.run(*PLAIN, "--quiet", "--log-size", "500MB", "--", *COMMAND)
     child = rig.child()
-    _await_lines(rig, 10)
-    _kill_watchdog(rig)
+    await_lines(rig, 10)
+    kill_watchdog(rig)
     wait_until(lambda: _is_blocked(child), "the program to wait for room")
     stopped = rig.cli("stop")
     assert (stopped.returncode, stopped.stdout) == (0, "tracker: stopped\n")
-    assert _programs(rig) == []
+    assert programs(rig) == []
     report = rig.status()
     assert (report["state"], report["exit_code"]) == ("stopped", 3)
-    _assert_gapless(rig)
+    assert_gapless(rig)
 
 
 LOSSES = [
@@ -156,27 +117,27 @@ def test_adoption_survives_lost_files(rig: Rig, loss: str) -> None:
     """Whatever of the state folder is lost with the watchdog: the running program is found and kept, never doubled."""
     rig.run(*PLAIN, "--quiet", "--", *COMMAND)
     child = rig.child()
-    _await_lines(rig, 50)
-    _kill_watchdog(rig)
-    folder = _folder(rig)
+    await_lines(rig, 50)
+    kill_watchdog(rig)
+    place = folder(rig)
     if loss == "all deleted":
-        shutil.rmtree(folder)
+        shutil.rmtree(place)
     elif loss == "state damaged":
-        (folder / "state.json").write_bytes(b"\0" * 100)
+        (place / "state.json").write_bytes(b"\0" * 100)
     else:
         name = {"state": "state.json", "pipe": "stdout", "journal": "journal.jsonl"}.get(
             loss.split(maxsplit=1)[0], loss.split(maxsplit=1)[0]
         )
-        (folder / name).unlink()
+        (place / name).unlink()
     if loss != "all deleted":
         assert rig.status()["health"] == "unsupervised"
     rig.run(*PLAIN, "--quiet", "--", *COMMAND)
     rig.fact("adopted")
     assert rig.child() == child
-    assert _programs(rig) == [child]
-    _await_lines(rig, 50)
+    assert programs(rig) == [child]
+    await_lines(rig, 50)
     assert rig.cli("stop").returncode == 0
-    _assert_gapless(rig)
+    assert_gapless(rig)
     assert rig.cli("status").returncode == 3
 
 
@@ -184,16 +145,16 @@ def test_another_command_replaces_the_old_tree(rig: Rig) -> None:
     """With another command the old program is stopped first, which is said; then the new one runs alone."""
     rig.run(*PLAIN, "--quiet", "--", *COMMAND)
     old = rig.child()
-    _await_lines(rig, 20)
-    _kill_watchdog(rig)
+    await_lines(rig, 20)
+    kill_watchdog(rig)
     rig.run(*PLAIN, "--quiet", "--", *COMMAND, "another")
     new = rig.other_child(old)
-    assert _programs(rig) == [new]
+    assert programs(rig) == [new]
     assert any("another command still runs here" in fact["text"] for fact in rig.facts("notice"))
     report = rig.status()["restarts"]
     assert (report["in_window"], report["total"]) == (0, 0)
     assert rig.cli("stop").returncode == 0
-    _assert_gapless(rig, runs=2)
+    assert_gapless(rig, runs=2)
 
 
 ORPHAN = """
@@ -215,10 +176,10 @@ def test_orphans_of_a_dead_leader_are_stopped_first(rig: Rig, state: str) -> Non
     rig.run(*PLAIN, "--stop-timeout", "500ms", "--", *command)
     old = rig.child()
     orphan = int(wait_until(lambda: _read(rig.folder / "orphan"), "the orphan"))
-    _kill_watchdog(rig)
+    kill_watchdog(rig)
     os.kill(old, signal.SIGKILL)
     if state == "deleted":
-        (_folder(rig) / "state.json").unlink()
+        (folder(rig) / "state.json").unlink()
     wait_until(lambda: old not in rig.marked(), "the end of the leader")
     assert rig.status()["exit_code"] == 5
     rig.run(*PLAIN, "--stop-timeout", "500ms", "--", *command)
@@ -236,10 +197,10 @@ def test_end_that_nobody_saw(rig: Rig) -> None:
     """Program and watchdog are both gone: the next start begins anew and says that there was a gap."""
     rig.run(*PLAIN, "--quiet", "--", *COMMAND)
     child = rig.child()
-    _await_lines(rig, 20)
-    _kill_watchdog(rig)
+    await_lines(rig, 20)
+    kill_watchdog(rig)
     os.kill(child, signal.SIGKILL)
-    wait_until(lambda: not _programs(rig), "the end of the program")
+    wait_until(lambda: not programs(rig), "the end of the program")
     report = rig.status()
     assert (report["state"], report["exit_code"]) == ("stopped", 3)
     assert "without a word" in report["note"]
@@ -254,7 +215,7 @@ def test_adopted_program_is_still_watched(rig: Rig) -> None:
     """After the adoption its end is noticed at once and restarted with the usual delay, its code honestly unknown."""
     rig.run(*PLAIN, "--quiet", "--", *COMMAND)
     child = rig.child()
-    _kill_watchdog(rig)
+    kill_watchdog(rig)
     rig.run(*PLAIN, "--quiet", "--", *COMMAND)
     rig.fact("adopted")
     rig.write("exit", "3")
@@ -279,7 +240,7 @@ while True:
     options = (*QUICK, "--heartbeat-timeout", "3s")
     rig.run(*options, "--", sys.executable, "beats.py")
     child = rig.healthy()["child"]["pid"]
-    _kill_watchdog(rig)
+    kill_watchdog(rig)
     end = time.monotonic() + 4
     wait_until(lambda: time.monotonic() > end, "more than the timeout")
     rig.run(*options, "--", sys.executable, "beats.py")
@@ -298,7 +259,7 @@ def test_window_of_restarts_is_taken_over(rig: Rig) -> None:
         child = rig.child()
         os.kill(child, signal.SIGKILL)
         rig.other_child(child)
-    _kill_watchdog(rig)
+    kill_watchdog(rig)
     watchdog = rig.run(*options, "--quiet", "--", *COMMAND)
     rig.fact("adopted")
     assert rig.status()["restarts"]["in_window"] == 2
@@ -317,11 +278,11 @@ def test_pause_outlives_the_watchdog(rig: Rig, what: str) -> None:
     if what == "nothing runs":
         os.kill(child, signal.SIGKILL)
         wait_until(lambda: rig.status()["state"] == "paused", "the end of the program")
-    _kill_watchdog(rig)
+    kill_watchdog(rig)
     rig.run(*PLAIN, "--quiet", "--", *COMMAND)
     wait_until(lambda: rig.status()["health"] == "paused", "the pause")
     if what == "nothing runs":
-        stays_true(lambda: not _programs(rig), "no start", 1)
+        stays_true(lambda: not programs(rig), "no start", 1)
         assert rig.cli("resume").returncode == 0
         assert rig.child() != child
     else:
@@ -354,7 +315,7 @@ while True:
     wait_until(lambda: report()["health"] == "healthy", "signs of life")
     child = report()["child"]
     assert isinstance(child, dict)
-    _kill_watchdog(rig)
+    kill_watchdog(rig)
     rig.run(*options, sys.executable, "-c", code)
     wait_until(lambda: report()["health"] == "healthy", "signs of life at the next watchdog")
     stays_true(lambda: report()["health"] == "healthy", "no false alarm", 4)
@@ -362,159 +323,3 @@ while True:
     assert isinstance(again, dict)
     assert again["pid"] == child["pid"]
     assert rig.cli("stop", "-C", str(deep)).returncode == 0
-
-
-# --- upgrade ---------------------------------------------------------------------------------------------
-
-
-def test_upgrade_twice_costs_nothing(rig: Rig) -> None:
-    """Same program, same watchdog pid, no line lost, and the exit code of the program is still learned afterwards."""
-    watchdog = rig.run(*PLAIN, "--quiet", "--restart", "never", "--", *COMMAND)
-    child = rig.child()
-    _await_lines(rig, 50)
-    for turn in (1, 2):
-        done = rig.cli("upgrade")
-        assert done.returncode == 0, done.stderr
-        assert "has taken over" in done.stdout
-        rig.fact("adopted", turn)
-        assert rig.child() == child
-        assert rig.status()["watchdog"]["pid"] == watchdog.pid
-        _await_lines(rig, 50)
-    rig.write("exit", "42")
-    assert watchdog.wait(20) == 42
-    assert rig.facts("ended")[0]["exit_code"] == 42
-    assert _lines(rig)[-1].startswith(b"last line")
-    _assert_gapless(rig)
-
-
-def test_upgrade_keeps_a_delay_running(rig: Rig) -> None:
-    """An upgrade in the middle of the delay neither starts the program early nor forgets it."""
-    rig.run("--no-heartbeat", "--restart-delay", "6s", "--quiet", "--", *COMMAND)
-    child = rig.child()
-    os.kill(child, signal.SIGKILL)
-    rig.fact("restarting")
-    began = time.monotonic()
-    assert rig.cli("upgrade").returncode == 0
-    report = rig.status()
-    assert report["state"] == "waiting"
-    assert 0 < report["next_start_s"] <= 6
-    assert report["restarts"]["in_window"] == 1
-    rig.fact("spawned", 2)
-    assert time.monotonic() - began > 4
-    assert rig.cli("stop").returncode == 0
-
-
-def test_upgrade_keeps_a_pause(rig: Rig) -> None:
-    """Paused with nothing running: the fresh watchdog is paused too and starts nothing."""
-    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
-    child = rig.child()
-    assert rig.cli("pause", "--for", "10m").returncode == 0
-    os.kill(child, signal.SIGKILL)
-    wait_until(lambda: rig.status()["state"] == "paused", "the end of the program")
-    assert rig.cli("upgrade").returncode == 0
-    report = rig.status()
-    assert report["state"] == "paused"
-    assert 500 < report["pause_left_s"] <= 600
-    stays_true(lambda: not _programs(rig), "no start", 1)
-    assert rig.cli("resume").returncode == 0
-    rig.child()
-    assert rig.cli("stop").returncode == 0
-
-
-def test_upgrade_does_not_undo_a_stop(rig: Rig) -> None:
-    """While the program is being stopped an upgrade is refused with a reason, and the stop goes on to its end."""
-    code = (
-        "import signal, time; signal.signal(15, signal.SIG_IGN); open('ready', 'w').close(); time.sleep(600)"
-    )
-    watchdog = rig.run("--no-heartbeat", "--stop-timeout", "3s", "--", sys.executable, "-c", code)
-    wait_until((rig.folder / "ready").exists, "the program")
-    watchdog.terminate()
-    rig.fact("stopping")
-    refused = rig.cli("upgrade")
-    assert refused.returncode != 0
-    assert "being stopped" in refused.stderr
-    assert watchdog.wait(20) == 0
-    assert rig.marked() == {}
-
-
-def test_upgrade_after_giving_up_goes_on_waiting(rig: Rig) -> None:
-    """Gave up with slow tries: the fresh watchdog keeps to the time of the next try."""
-    options = ("--no-heartbeat", "--restart-delay", "0", "--max-restarts", "1", "--retry-after", "20s")
-    rig.run(*options, "--", sys.executable, "-c", "import sys; sys.exit(1)")
-    rig.fact("gave-up")
-    assert rig.cli("upgrade").returncode == 0
-    report = rig.status()
-    assert report["state"] == "gave up"
-    assert 0 < report["next_start_s"] <= 20
-    assert len(rig.facts("spawned")) == 2
-    assert rig.cli("stop").returncode == 0
-
-
-def _image(rig: Rig, meanwhile: str) -> None:
-    """A new version that takes its time to come up."""
-    words = f"os.execv({sys.executable!r}, [{sys.executable!r}, {str(BIN / 'watchdog')!r}, *sys.argv[1:]])"
-    code = f"#!{sys.executable} -S\nimport os, sys, time\n{meanwhile}\ntime.sleep(1)\n{words}\n"
-    rig.write("image", code).chmod(0o755)
-
-
-def test_commands_during_an_upgrade_hurt_nobody(rig: Rig) -> None:
-    """Commands that meet the moment of the hand-over neither end the watchdog nor double anything."""
-    _image(rig, "pass")
-    watchdog = rig.run(*PLAIN, "--quiet", "--", *COMMAND)
-    child = rig.child()
-    asked = _ask(rig, {"ask": "upgrade", "command": [str(rig.folder / "image")]})
-    assert asked["ok"] is True
-    wait_until(lambda: not (_folder(rig) / "control").exists(), "the hand-over")
-    report = rig.status()
-    assert report["watchdog"]["pid"] == watchdog.pid
-    assert rig.cli("restart").returncode == 0
-    assert watchdog.poll() is None
-    new = rig.other_child(child)
-    assert _programs(rig) == [new]
-    assert rig.cli("stop").returncode == 0
-
-
-def _ask(rig: Rig, request: dict[str, object]) -> dict[str, object]:
-    from watchdog_cli.adapters.control import ask
-
-    return next(iter(ask(str(_folder(rig)), request, limit_s=10)))
-
-
-def test_program_that_ends_during_an_upgrade_keeps_its_exit_code(rig: Rig) -> None:
-    """It ends just while nobody listens: the fresh watchdog still learns how, counts it, and keeps the delay."""
-    rig.run("--no-heartbeat", "--restart-delay", "2s", "--quiet", "--", *COMMAND)
-    child = rig.child()
-    meanwhile = (
-        "open('exit.new', 'w').write('42'); os.rename('exit.new', 'exit'); time.sleep(1); os.unlink('exit')"
-    )
-    _image(rig, meanwhile)
-    assert _ask(rig, {"ask": "upgrade", "command": [str(rig.folder / "image")]})["ok"] is True
-    ended = rig.fact("ended")
-    assert (ended["exit_code"], ended["cause"]) == (42, "exit")
-    assert rig.fact("restarting")["in_window"] == 1
-    assert rig.other_child(child) != child
-    assert rig.cli("stop").returncode == 0
-
-
-def test_stop_signal_during_an_upgrade_is_not_lost(rig: Rig) -> None:
-    """SIGTERM in the very moment of the hand-over stops program and watchdog in order."""
-    _image(rig, "pass")
-    watchdog = rig.run(*PLAIN, "--quiet", "--", *COMMAND)
-    rig.child()
-    assert _ask(rig, {"ask": "upgrade", "command": [str(rig.folder / "image")]})["ok"] is True
-    wait_until(lambda: not (_folder(rig) / "control").exists(), "the hand-over")
-    watchdog.terminate()
-    assert watchdog.wait(20) == 0
-    assert rig.marked() == {}
-
-
-@pytest.mark.parametrize("prefix", [["/no/such/watchdog"], ["/etc/passwd"]])
-def test_upgrade_to_nothing_is_refused(rig: Rig, prefix: list[str]) -> None:
-    """A new version that cannot be started is refused, and the old one goes on."""
-    rig.run(*PLAIN, "--quiet", "--", *COMMAND)
-    child = rig.child()
-    answer = _ask(rig, {"ask": "upgrade", "command": prefix})
-    assert answer["ok"] is False
-    assert prefix[0] in str(answer["error"])
-    assert rig.child() == child
-    assert rig.cli("stop").returncode == 0

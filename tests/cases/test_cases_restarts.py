@@ -30,6 +30,8 @@ def test_r01_each_start_waits_for_the_delay_and_the_cap_ends_it(dog: Watchdog) -
     assert (report["state"], report["exit_code"]) == ("gave up", 3)
     assert (report["restarts"]["in_window"], report["restarts"]["total"]) == (10, 10)
     assert "GAVE UP: 10 restarts within 1m did not help; last: exit code 3" in dog.printed()
+    gave_up = dog.fact("gave-up")
+    assert (gave_up["restarts"], gave_up["reason"]) == (10, "exit code 3")
     stays_true(lambda: len(dog.stamps()) == 11, "no further start", 1)
 
 
@@ -87,6 +89,21 @@ def test_r03_crash_hang_and_spawn_failure_feed_one_window(dog: Watchdog) -> None
     assert dog.status()["restarts"]["in_window"] == 4
 
 
+def test_r03_program_that_never_beat_and_never_starts_again_reaches_the_cap(dog: Watchdog) -> None:
+    """Exit, a hang before the first beat, exit, and then it cannot be started any more: all of them count."""
+    bot = dog.write(
+        "bot.sh",
+        "#!/bin/sh\necho x >>lives\n"
+        "case $(wc -l <lives) in 1) exit 3;; 2) exec sleep 600;; 3) chmod -x bot.sh; exit 4;; *) exit 5;; esac\n",
+    )
+    bot.chmod(0o755)
+    process = dog.run(*QUICK, "--heartbeat", "beat", "--heartbeat-timeout", "1s", "--max-restarts", "4",
+                      "--restart-window", "60s", "--", "./bot.sh")  # fmt: skip
+    assert process.wait(40) == 12
+    causes = [run["cause"] for run in dog.status()["restarts"]["last"]]
+    assert causes == ["exit", "never-beat", "exit", "spawn", "spawn"]
+
+
 def test_r04_window_forgets_and_the_total_does_not(dog: Watchdog) -> None:
     """Cap 3 in 2.5 s, a death each second: twelve of them never reach it, and the total says twelve."""
     dog.plan(*["late 0.9;exit 1"] * 12, "silent")
@@ -137,8 +154,8 @@ def test_r07_asked_restart_in_the_delay_starts_at_once(dog: Watchdog) -> None:
 
 def test_r08_start_by_a_person_clears_the_window(dog: Watchdog) -> None:
     """It gave up and ended; mended and run again it has the whole cap, and the total goes on."""
-    dog.plan("exit 1", "exit 1", "exit 1", "exit 1", "silent")
-    limits = ("--restart-delay", "50ms", "--max-restarts", "2", "--no-heartbeat")
+    dog.plan("exit 1", "exit 1", "exit 1", "exit 1", "beat 0.2")
+    limits = ("--restart-delay", "50ms", "--max-restarts", "2", "--start-grace", "30s")
     assert dog.start(*limits).wait(30) == 12
     assert dog.status()["restarts"]["in_window"] == 2
     dog.start(*limits)
@@ -170,7 +187,7 @@ def test_r08_restart_after_giving_up_heals_at_once(dog: Watchdog) -> None:
     ("rule", "codes"), [("always", (0, 0, 3)), ("on-failure", (3, 4, 0)), ("never", (5,))]
 )
 def test_r11_three_rules_of_restarting(dog: Watchdog, rule: str, codes: tuple[int, ...]) -> None:
-    """Always restarts after 0 too; on-failure until the first clean end; never after nothing; the code is the child's."""
+    """After each end, until a clean one, or never: then the code of the program is that of the watchdog."""
     dog.plan(*[f"exit {code}" for code in codes])
     cap = () if rule == "never" else ("--max-restarts", "2", "--restart-delay", "200ms")
     process = dog.start("--no-heartbeat", "--restart", rule, *cap)
@@ -180,7 +197,7 @@ def test_r11_three_rules_of_restarting(dog: Watchdog, rule: str, codes: tuple[in
 
 
 def test_r11_hang_is_a_failure_even_when_it_ends_with_0(dog: Watchdog) -> None:
-    """on-failure: a frozen program that ends cleanly when it is asked to is started again."""
+    """A frozen program that ends cleanly when it is asked to is started again by on-failure."""
     dog.plan("beat 0.2;late 0.5;silent", "beat 0.2")
     dog.start(*QUICK, "--restart", "on-failure", "--heartbeat-timeout", "1500ms", "--start-grace", "30s")
     wait_until(lambda: len(dog.stamps()) == 2, "the second run")

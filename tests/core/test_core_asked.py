@@ -32,6 +32,8 @@ def test_restart_clears_window_and_pause_in_every_phase(name):
     history.do(RestartAsked(), 20.0)
     assert history.sup.window.times == ()
     assert history.sup.pause is None
+    ended = [fact.by_itself for fact in history.heard(facts.PauseEnded)]
+    assert ended == ([False] if name.startswith("paused") else [])
 
 
 @pytest.mark.parametrize("name", ENDED)

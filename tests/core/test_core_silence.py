@@ -166,7 +166,8 @@ def test_progress_that_stands_still_is_a_hang_of_its_own():
     assert isinstance(history.phase, Running)
     history.wait_until(609.9)
     assert isinstance(history.phase, Running)
-    history.tick(610.0)
+    history.tick()
+    assert history.now == 610.0
     assert history.stopping.ending.cause is Cause.NO_PROGRESS
     assert history.heard(facts.HangFound)[0].silent_s == 600.0
 
@@ -311,6 +312,22 @@ def test_recovery_is_said_once_per_incident():
     history.exits(CRASH, 21.0)
     history.spawned()
     history.beat(22.0)
+    assert len(history.heard(facts.Recovered)) == 1
+
+
+def test_recovery_of_a_program_without_heartbeat_is_said_once_too():
+    """Living through the grace closes the incident; the next asked run closes nothing."""
+    history = History(UNJUDGED).start(0.0)
+    history.exits(CRASH, 1.0)
+    history.tick()
+    history.spawned()
+    history.wait_until(100.0)
+    assert len(history.heard(facts.Recovered)) == 1
+    history.do(RestartAsked())
+    history.exits(CRASH)
+    history.spawned()
+    history.wait_until(200.0)
+    assert isinstance(history.phase, Running)
     assert len(history.heard(facts.Recovered)) == 1
 
 

@@ -17,6 +17,7 @@ NASTY_ENDING = Ending(Cause.SPAWN, ExitStatus(), detail=NASTY)
 EXAMPLES = [
     facts.Spawned(RUN),
     facts.TakenOver(RUN),
+    facts.TakenOver(RUN, leader_gone=True),
     facts.FirstSign(RUN, 1.25),
     facts.Recovered(RUN),
     facts.Unheard(120.0),
@@ -49,7 +50,8 @@ EXAMPLES = [
 
 def all_kinds() -> set[type[Fact]]:
     """Every kind of fact that the core can tell."""
-    return set(Fact.__subclasses__())
+    found = {kind for kind in vars(facts).values() if isinstance(kind, type) and issubclass(kind, Fact)}
+    return found - {Fact}
 
 
 def label(fact: Fact) -> str:

@@ -26,11 +26,15 @@ def test_the_service_manager_hears_ready_pings_and_stopping(rig: Rig) -> None:
                 return heard.count(word) >= times
 
         program = "import os, time; open('seen', 'w').write(os.environ.get('NOTIFY_SOCKET', 'none')); time.sleep(600)"
-        process = rig.run(*QUICK, "--", sys.executable, "-c", program, NOTIFY_SOCKET=address, WATCHDOG_USEC="600000")
+        process = rig.run(
+            *QUICK, "--", sys.executable, "-c", program, NOTIFY_SOCKET=address, WATCHDOG_USEC="600000"
+        )
         wait_until(lambda: hears("READY=1"), "READY=1")
         wait_until(lambda: hears("WATCHDOG=1", 4), "four pings")
         os.kill(process.pid, signal.SIGSTOP)
-        wait_until(lambda: Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "T", "the frozen watchdog")
+        wait_until(
+            lambda: Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "T", "the frozen watchdog"
+        )
         hears("")  # takes in what was on its way
         known = heard.count("WATCHDOG=1")
         stays_true(lambda: not hears("WATCHDOG=1", known + 1), "silence of a frozen watchdog", 1.5)

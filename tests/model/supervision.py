@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, Phase, event, settings, target
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from model.choices import POLICIES, SHORT_TIMEOUTS, STATUSES, mostly, programs
 from model.oracle import promise
-from model.program import Program
 from model.world import World
 from watchdog_cli.core.events import (
     Adopted,
@@ -29,12 +29,9 @@ from watchdog_cli.core.events import (
     TreeEmpty,
 )
 from watchdog_cli.core.phases import Backoff, GivenUp, Paused
-from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
+from watchdog_cli.core.policy import Source
 from watchdog_cli.core.record import ExitStatus, Run
 from watchdog_cli.core.supervisor import deadline
-
-# Every number is a multiple of a power of two, so that instants are exact and "exactly at the limit" can be reached.
-SHORT, LONG = 1.0, 120.0
 
 # Deterministic, so that a red run is red for everybody; bounded, so that it ends on a slow machine.
 BOUNDED = settings(
@@ -46,60 +43,6 @@ BOUNDED = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 HUNT = settings(BOUNDED, max_examples=1500, phases=[Phase.generate], print_blob=False)
-
-
-def _mostly(usual, *rare):
-    """Choose the usual value three times out of four."""
-    return st.sampled_from([usual] * (3 * len(rare)) + list(rare))
-
-
-POLICIES = st.builds(
-    Policy,
-    heartbeat_timeout_s=st.sampled_from([4.0, SHORT, LONG]),
-    start_grace_s=st.sampled_from([8.0, SHORT, LONG]),
-    judge_silence=st.booleans(),
-    no_heartbeat=_mostly(False, True),
-    sources=st.sampled_from([frozenset({Source.FILE}), frozenset({Source.FILE, Source.OUTPUT})]),
-    alive_when=st.sampled_from(AliveWhen),
-    progress_key=_mostly(None, "lastCycle"),
-    progress_timeout_s=st.sampled_from([8.0, 600.0]),
-    restart=_mostly(Restart.ALWAYS, Restart.ON_FAILURE, Restart.NEVER),
-    restart_delay_s=st.sampled_from([0.0, 5.0]),
-    max_restarts=st.sampled_from([2, 3, 1, None, 3, 0]),
-    restart_window_s=st.sampled_from([16.0, 300.0]),
-    backoff=_mostly(False, True),
-    backoff_max_s=st.sampled_from([2.0, 300.0]),
-    retry_after_s=st.sampled_from([64.0, 8.0, None]),
-    stop_timeout_s=st.sampled_from([2.0, 10.0, 0.0]),
-    dump_timeout_s=st.sampled_from([2.0, 0.0]),
-    memory_limit=st.sampled_from([None, 100]),
-)
-
-
-@st.composite
-def programs(draw, policy, parts, first_parts):
-    """A program that fits the policy, or does not."""
-    every = {source: draw(st.sampled_from(parts)) for source in sorted(policy.sources)}
-    first = draw(st.sampled_from(first_parts))
-    return Program(
-        first_beat_s=None if first is None else first * policy.start_grace_s,
-        beat_every_s={
-            s: None if part is None else part * policy.heartbeat_timeout_s for s, part in every.items()
-        },
-        moves=draw(_mostly(True, False)),
-        file_lies_there=draw(_mostly(False, True)),
-        ends_when_asked_s=draw(st.sampled_from([0.5, 0.0, 1.0, None])),
-        helpers=draw(st.sampled_from([0, 0, 2])),
-        helpers_end_when_asked_s=draw(st.sampled_from([0.5, 4.0, None])),
-        dies_when_killed_s=draw(st.sampled_from([0.0, 0.5, 3.0])),
-        dump_takes_s=draw(st.sampled_from([0.5, None])),
-        rss=draw(st.sampled_from([0, 200])),
-    )
-
-
-STATUSES = _mostly(
-    ExitStatus(code=1), ExitStatus(code=0), ExitStatus(signal=9), ExitStatus(), ExitStatus(code=78)
-)
 
 
 class Supervision(RuleBasedStateMachine):
@@ -120,9 +63,9 @@ class Supervision(RuleBasedStateMachine):
 
     @initialize(
         data=st.data(),
-        adopted=_mostly(False, True),
-        ever_beat=_mostly(False, True),
-        notices=_mostly(True, False),
+        adopted=mostly(False, True),
+        ever_beat=mostly(False, True),
+        notices=mostly(True, False),
     )
     def begin(self, data, adopted, ever_beat, notices):
         """Start it, or let it take over what an earlier one left."""
@@ -137,8 +80,8 @@ class Supervision(RuleBasedStateMachine):
             notices=notices,
             note=event,
         )
-        if data.draw(_mostly(False, True)) and not adopted:
-            self.world.spawn_faults = [data.draw(_mostly(True, False))]
+        if data.draw(mostly(False, True)) and not adopted:
+            self.world.spawn_faults = [data.draw(mostly(True, False))]
         self.world.begin(adopted=adopted)
         self.world.run_until(self.world.now)
 
@@ -293,7 +236,7 @@ class Supervision(RuleBasedStateMachine):
 
     @rule(
         by=st.sampled_from(By),
-        now=_mostly(False, True),
+        now=mostly(False, True),
         seldom=st.integers(0, 11),
         then=st.lists(
             st.sampled_from(["signal", "restart", "signal", "command", "resume", "pause"]),
@@ -403,16 +346,7 @@ class Supervision(RuleBasedStateMachine):
 class GoodPrograms(Supervision):
     """The corner of short timeouts and programs beyond reproach: there a kill is false, whatever we slept through."""
 
-    policies = st.builds(
-        Policy,
-        heartbeat_timeout_s=st.sampled_from([SHORT, 2.0, SHORT, 4.0]),
-        start_grace_s=st.sampled_from([SHORT, 4.0]),
-        judge_silence=st.booleans(),
-        sources=st.sampled_from([frozenset({Source.FILE}), frozenset({Source.FILE, Source.OUTPUT})]),
-        alive_when=st.sampled_from(AliveWhen),
-        max_restarts=st.none(),
-        restart_window_s=st.just(16.0),
-    )
+    policies = SHORT_TIMEOUTS
     parts = (1 / 2, 1 / 4)
     first_parts = (1 / 8, 1 / 2)
     one_stop_in = 12

@@ -348,7 +348,7 @@ FAULTS = {
         stop_undone_by_restart, "did not end with code 0|stop was undone|the window counts"
     ),
     "two children, helpers overlooked": Fault(
-        helpers_overlooked, "two children|child lives: True|child alive"
+        helpers_overlooked, "two children|child lives: True|child alive|gave up too early"
     ),
     "two children, restart at once": Fault(restart_at_once, "two children|without a reason"),
     "no deadline left": Fault(no_deadline, "a dead child leaves no deadline"),

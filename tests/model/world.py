@@ -6,8 +6,9 @@ at once, as a real shell would find it: ends first, then signs, then the deadlin
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import ceil, inf
+from math import inf
 
+from model.good_program import count_freeze, is_good
 from model.oracle import BrokenPromiseError, Oracle, RunOracle, promise
 from model.program import Beaten, Dumped, Happening, LeaderEnded, Program, Tree, TreeEnded
 from watchdog_cli.core import facts, machine, supervisor
@@ -35,7 +36,7 @@ from watchdog_cli.core.events import (
     TreeEmpty,
 )
 from watchdog_cli.core.phases import Stopped, Stopping, Up
-from watchdog_cli.core.policy import AliveWhen, Policy, Source
+from watchdog_cli.core.policy import Policy, Source
 from watchdog_cli.core.record import Run
 
 TICKS_AT_ONE_INSTANT = 6  # a pause that ends, a stage, a start, its deadline; more is a busy loop
@@ -217,53 +218,12 @@ class World:
         if not self.declared:
             early = oracle.earliest_hang() - self.now
             promise(early <= 0, f"called frozen too early by {early} s")
-            promise(not self._is_good() or run.unlucky, "a false kill: it beat twice per timeout")
+            promise(
+                not is_good(self._living(), self.policy) or run.unlucky,
+                "a false kill: it beat twice per timeout",
+            )
         run.replacing = True
         oracle.incident = True
-
-    # --- is this program beyond reproach? ----------------------------------------------------------------------
-
-    def _limits(self) -> list[tuple[float, float | None, Source]]:
-        """Each limit, how often the program meets it, and with which source."""
-        policy, tree = self.policy, self._living()
-        rhythm = {source: tree.program.beat_every_s.get(source) for source in policy.sources}
-        fastest = min(rhythm, key=lambda source: (inf if rhythm[source] is None else rhythm[source], source))
-        needed = sorted(policy.sources) if policy.alive_when is AliveWhen.ALL else [fastest]
-        limits = [(policy.heartbeat_timeout_s, rhythm[source], source) for source in needed]
-        limits += [(policy.start_grace_s, tree.program.first_beat_s, source) for source in needed]
-        if policy.progress_key is not None:
-            limits.append((policy.progress_timeout_s, rhythm.get(Source.FILE), Source.FILE))
-        return limits
-
-    def _is_good(self) -> bool:
-        tree = self._living()
-        progress = self.policy.progress_key is not None
-        if not tree.beats_at or (progress and not tree.program.moves):
-            return False
-        for source in tree.extra:  # its sign started a limit that it may not meet again
-            every = tree.program.beat_every_s.get(source)
-            if (
-                every is None
-                or every > self.policy.heartbeat_timeout_s / 2
-                or (progress and source is not Source.FILE)
-            ):
-                return False
-        return all(every is not None and every <= limit / 2 for limit, every, _ in self._limits())
-
-    def _count_freeze(self, run: RunOracle, for_s: float) -> None:
-        """Note a pause, and whether so many of them can still be told from a hang.
-
-        A pause shorter than a quarter of a limit cannot be seen at all, so only so many fit between two signs.
-        """
-        limits = self._limits()
-        if for_s >= 1 + max(limit for limit, _, _ in limits):
-            run.freezes = {}  # seen for sure: all limits start again
-            return
-        for source in self.policy.sources:
-            run.freezes[source] = run.freezes.get(source, 0) + 1
-        for limit, every, source in limits:
-            if every is not None and run.freezes[source] > ceil((limit - every) / (limit / 4)) - 1:
-                run.unlucky = True
 
     # --- time --------------------------------------------------------------------------------------------------
 
@@ -335,7 +295,7 @@ class World:
         """Nobody supervises for a while; with ``tree_too`` the program did not run either."""
         tree, run = self.tree, self.oracle.run
         if tree is not None and not tree.is_empty and run is not None and tree_too:
-            self._count_freeze(run, for_s)
+            count_freeze(run, tree, self.policy, for_s)
             tree.freeze(for_s)
         self.now += for_s
         if run is not None and not run.is_ending:

@@ -156,6 +156,19 @@ def test_the_budget_ends_the_turn(server: PriceServer, play: Play) -> None:
     assert server.calls == []
 
 
+def test_what_a_cut_answer_leaves_out_is_asked_again(server: PriceServer, play: Play) -> None:
+    """When an answer is full, tokens that are missing in it are asked about in smaller batches."""
+    mints = [f"{MINT[:-2]}{a}{b}" for a in "234567" for b in "23456"]
+    for mint in mints[:29]:
+        server.prices[mint] = [pool(1.0, f"P{number}") for number in range(7)]
+    server.most_pairs = 30
+    play.market._states["dexscreener"].share = 100.0
+    answer = play.ask(*mints)
+    assert set(answer.offers) == set(mints[:29])
+    assert answer.complete
+    assert len(server.calls) < 30
+
+
 def test_a_long_list_is_asked_about_steadily(server: PriceServer, tmp_path: Path) -> None:
     """With more batches than a cycle's share of the budget, a turn ends at its share; none is lost of it."""
     play = Play(server, tmp_path, cycle_s=4.0)

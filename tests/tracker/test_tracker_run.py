@@ -297,6 +297,20 @@ def test_a_disk_that_takes_nothing(start: Start, folder: Path) -> None:
         process.communicate(timeout=10)
 
 
+def test_a_last_save_that_fails_is_no_clean_end(start: Start, folder: Path) -> None:
+    """When the last save is not possible the code says so, and the file of before is intact."""
+    often = ("--cycle", "100ms", "--heartbeat-interval", "100ms")
+    tracker = start("--source", "demo", "--save-interval", "1h", *often)
+    tracker.until(lambda: tracker.beat().get("lastSave"), "the first save")
+    turns = tracker.beat()["turns"]
+    tracker.until(lambda: tracker.beat().get("turns", 0) > turns + 1, "turns after it")
+    os.rename(folder, folder.parent / "gone")
+    (folder.parent / "work").write_text("a file in the place of the folder")
+    assert tracker.stop() == 14
+    assert "ended without the last save" in tracker.text()
+    assert len(json.loads((folder.parent / "gone" / "tracked_tokens.json").read_bytes())) == 8
+
+
 def test_output_that_nobody_reads(folder: Path, clean_env: dict[str, str]) -> None:
     """A closed output stops no tracker."""
     reader, writer = os.pipe()

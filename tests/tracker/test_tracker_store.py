@@ -487,6 +487,18 @@ def test_restore_keeps_what_was_there(place: Place) -> None:
     assert generation_of(Store(place, 10).restore(newest).tokens) == 2
 
 
+def test_no_backup_is_no_reason_not_to_save(place: Place) -> None:
+    """When the backup folder cannot be used, the list is saved all the same, and it is complained of."""
+    store = loaded_store(place)
+    store.save(generation(1))
+    Path(place.backups).write_text("not a folder")
+    [complaint] = store.save(generation(2))
+    assert "backup" in complaint
+    os.unlink(place.backups)
+    assert store.save(generation(3)) == []
+    assert generation_of(Store(place, 10).load().tokens) == 3
+
+
 def test_full_disk(place: Place) -> None:
     """On a file system that takes no more bytes the old file stays; with space again, saving resumes."""
     import resource

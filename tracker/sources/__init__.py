@@ -56,6 +56,10 @@ class Source(Protocol):
     def per_minute(self) -> int:
         """Return how many calls a minute it bears; we keep below it."""
 
+    @property
+    def cut_short(self) -> bool:
+        """Say if the last answer was so long that tokens may be missing only for that."""
+
     def fetch(self, addresses: Sequence[str], limit_s: float) -> Offers:
         """Return what is offered for at most ``batch`` addresses; unknown ones are left out.
 

@@ -7,6 +7,7 @@ from tracker.sources import Offer, Offers, SourceError
 from tracker.sources.http import JsonService, joined, usable_amount, usable_price, usable_text
 
 CHAIN = "solana"
+MOST_PAIRS = 30  # longer answers were never seen, however many pools the asked tokens had
 
 
 class DexScreener(JsonService):
@@ -18,7 +19,9 @@ class DexScreener(JsonService):
 
     def fetch(self, addresses: Sequence[str], limit_s: float) -> Offers:
         """Return the pools of these tokens."""
-        return parse(self.get(f"/tokens/v1/{CHAIN}/{joined(addresses)}", limit_s), addresses)
+        value = self.get(f"/tokens/v1/{CHAIN}/{joined(addresses)}", limit_s)
+        self.cut_short = isinstance(value, list) and len(value) >= MOST_PAIRS
+        return parse(value, addresses)
 
 
 def parse(value: Any, addresses: Sequence[str]) -> Offers:

@@ -19,6 +19,7 @@ class JsonService:
     batch = 30
     per_minute = 30
     headers: Mapping[str, str] = {}
+    cut_short = False
 
     def __init__(self, base_url: str, connect_s: float = 5.0) -> None:
         self._client = HttpClient(base_url, connect_s=connect_s)

@@ -9,6 +9,7 @@ import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import field
 
@@ -119,7 +120,7 @@ class LiveMarket:
                 reasons.append(state.reason or f"{source.name} asked to be left alone")
                 continue
             try:
-                offers = self._fetch(source, addresses)
+                offers, whole = self._fetch(source, addresses)
             except NotNowError:
                 if place == 0:
                     raise
@@ -136,7 +137,7 @@ class LiveMarket:
             state.failures, state.rest_until, state.reason = 0, 0.0, ""
             self._none_worked = False
             self.trouble = "" if place == 0 else f"prices come from {source.name}; {reasons[0]}"
-            return Answer(source.name, offers, complete=place == 0)
+            return Answer(source.name, offers, complete=whole and place == 0)
         self._none_worked = not batch_only
         if out_of_calls:
             raise NotNowError
@@ -160,31 +161,47 @@ class LiveMarket:
     def _account(source: Source) -> str:
         return f"{source.name} at {source.host}"
 
-    def _fetch(self, source: Source, addresses: Sequence[str]) -> Offers:
-        """Ask one source, in as many calls as its batch size needs and its budget allows."""
-        waiting = sorted(addresses, key=lambda address: self._asked_at.get(address, 0.0))
-        if len(addresses) <= source.batch:
-            waiting = list(addresses)
+    def _fetch(self, source: Source, addresses: Sequence[str]) -> tuple[Offers, bool]:
+        """Ask one source, in as many calls as it needs and as its budget allows.
+
+        Returns:
+            What is offered, and whether all was asked that had to be.
+        """
+        waiting = list(addresses)
+        if len(waiting) > source.batch:
+            waiting.sort(key=lambda address: self._asked_at.get(address, 0.0))
+        parts = deque(waiting[at : at + source.batch] for at in range(0, len(waiting), source.batch))
         offers: dict[str, Sequence[Offer]] = {}
         end = time.monotonic() + max(self._limit_s, self._cycle_s / 2)
-        for start in range(0, len(waiting), source.batch):
-            share = self._states[source.name]
-            late = start and time.monotonic() >= end
-            if late or share.share < 1 or not self._budget.take(self._account(source), source.per_minute):
-                if start == 0:
+        first = True
+        while parts:
+            if (not first and time.monotonic() >= end) or not self._may_call(source):
+                if first:
                     raise NotNowError
-                break
-            share.share -= 1
-            part = waiting[start : start + source.batch]
+                return offers, False
+            part = parts.popleft()
             try:
-                offers.update(self._call(source, part))
+                found = self._call(source, part)
             except SourceError:
-                if not offers:
+                if first:
                     raise
-                break
+                return offers, False
+            first = False
+            offers.update(found)
             if len(addresses) > source.batch:
                 self._asked_at.update(dict.fromkeys(part, time.monotonic()))
-        return offers
+            missing = [address for address in part if address not in found]
+            if source.cut_short and missing and len(part) > 1:
+                half = (len(missing) + 1) // 2
+                parts.extend(piece for piece in (missing[:half], missing[half:]) if piece)
+        return offers, True
+
+    def _may_call(self, source: Source) -> bool:
+        state = self._states[source.name]
+        if state.share < 1 or not self._budget.take(self._account(source), source.per_minute):
+            return False
+        state.share -= 1
+        return True
 
     def _call(self, source: Source, addresses: Sequence[str]) -> Offers:
         """Let the thread make one call, and wait for its end with an open ear for everything else."""

@@ -7,12 +7,13 @@ so are the processes of a run that an earlier watchdog started. A signal goes th
 the identity was checked, so it can never reach a stranger who got the same number.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
-from watchdog_cli.adapters import libc, procfs
+from watchdog_cli.adapters import descriptors, libc, procfs
 from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.adapters.marked import RUN_ID
@@ -66,6 +67,7 @@ class ChildTree:
         self._inbox = inbox
         self._launch = launch
         self._is_mixed = is_init or _had_children()
+        self._environment = child_environment(launch.extra)  # made once: it stands between an end and a start
         self._identity: Identity | None = None
         self._leader_fd: int | None = None
         self._is_our_child = True
@@ -100,7 +102,7 @@ class ChildTree:
             SpawnError: with a text for people, and whether trying again can help.
         """
         launch = self._launch
-        environment = child_environment({**launch.extra, RUN_ID: run_id})
+        environment = {**self._environment, RUN_ID: run_id}
         try:
             output = launch.output()
         except OSError as error:
@@ -330,7 +332,8 @@ class ChildTree:
             if not self._leader_gone and self._identity is not None and found.si_pid == self._identity.pid:
                 self._on_leader_fd()
                 return True
-            os.waitid(os.P_PID, found.si_pid, os.WEXITED | os.WNOHANG)
+            with contextlib.suppress(ChildProcessError):  # a helper may be collected by whoever started it
+                os.waitid(os.P_PID, found.si_pid, os.WEXITED | os.WNOHANG)
 
     def _watch_members(self) -> int:
         """Be woken when a member ends; return how many there are."""
@@ -338,7 +341,7 @@ class ChildTree:
         living = {one.pid for one in alive}
         for pid in [pid for pid in self._watched if pid not in living]:
             self._unwatch(pid)
-        for one in alive[: _most_watched()]:
+        for one in alive[: descriptors.share(MOST_WATCHED)]:
             if one.pid not in self._watched:
                 try:
                     descriptor = os.pidfd_open(one.pid)
@@ -386,14 +389,6 @@ def _had_children() -> bool:
     except ChildProcessError:
         return False
     return True
-
-
-def _most_watched() -> int:
-    """Leave most descriptors to everything else: without any, nobody could even be counted or signalled."""
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_WATCHED if soft == resource.RLIM_INFINITY else min(MOST_WATCHED, soft // 4)
 
 
 def _send(one: procfs.Stat, number: int) -> bool:

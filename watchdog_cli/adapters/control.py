@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from watchdog_cli.adapters import foreign_json
+from watchdog_cli.adapters import descriptors, foreign_json
 from watchdog_kit.records import dataclass
 
 if TYPE_CHECKING:  # who only asks needs none
@@ -111,7 +111,7 @@ class ControlServer:
                 self._refuse()
             return
         connection.setblocking(False)
-        if len(self._clients) >= MOST_CLIENTS:
+        if len(self._clients) >= descriptors.share(MOST_CLIENTS):
             self._drop_oldest()
         client = Client(connection)
         self._clients[connection.fileno()] = client

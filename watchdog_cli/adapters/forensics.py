@@ -47,6 +47,7 @@ class SignalDumper:
         put: Callable[[Event], None],
         place: Callable[[], Place] | None = None,
         keep: Callable[[Dump], None] | None = None,
+        look: Callable[[], None] = lambda: None,
         otherwise: Callable[[float], None] | None = None,
     ) -> None:
         """Nothing is sent yet.
@@ -58,6 +59,7 @@ class SignalDumper:
             put: into the inbox, from any thread.
             place: where the log ends now.
             keep: gets what was found, from any thread.
+            look: called while the program still lives, in a thread, to see what else is to be seen of it.
             otherwise: called with the limit where the program did not opt in; it puts DumpDone itself.
         """
         self._fields = fields
@@ -66,6 +68,7 @@ class SignalDumper:
         self._put = put
         self._place = place
         self._keep = keep
+        self._look = look
         self._otherwise = otherwise
 
     def begin(self, limit_s: float) -> None:
@@ -82,6 +85,7 @@ class SignalDumper:
         threading.Thread(target=self._wait, args=(before, start, limit_s), name="dump", daemon=True).start()
 
     def _wait(self, before: float | None, start: Place | None, limit_s: float) -> None:
+        self._look()
         pause = threading.Event()  # never set; waiting on it is a sleep that says what it is
         waited = quiet = 0.0
         newest = before

@@ -116,6 +116,8 @@ class Recorder:
             batch: list[_Line | Snapshot | None] = []
             with contextlib.suppress(queue.Empty):
                 batch.append(self._queue.get(timeout=self._patience_s(unsaved is not None)))
+            if not batch and unsaved is None:
+                continue  # only the chore was due
             with contextlib.suppress(queue.Empty):
                 while True:
                     batch.append(self._queue.get_nowait())

@@ -14,12 +14,13 @@ PIECE_LIMIT = 200_000  # bytes between two places
 Place = tuple[str, int]  # the file's identity and an offset in it, as the pump gives it
 
 
-def last_words(path: str, end: Place | None, *, count: int = LINES) -> list[str]:
-    """Return the last lines before a place, oldest first, fit for a screen and bounded in every way.
+def last_words(path: str, end: Place | None, *, start: Place | None = None, count: int = LINES) -> list[str]:
+    """Return the last lines of one run, oldest first, fit for a screen and bounded in every way.
 
     Args:
         path: the log.
         end: where the next run begins; None if none has begun: then the end of the log.
+        start: where the run begins; None if nobody knows: then lines of the run before may be among them.
     """
     try:
         row = log_reader.open_row(path)
@@ -28,7 +29,10 @@ def last_words(path: str, end: Place | None, *, count: int = LINES) -> list[str]
     lines: list[str] = []
     room = TEXT_LIMIT
     try:
-        for line in itertools.islice(log_reader.lines_backwards(_until(row, end)), count):
+        part = _until(row, end)
+        first = None if start is None else _index(part, start)
+        floor = None if start is None or first is None else (first, start[1])
+        for line in itertools.islice(log_reader.lines_backwards(part, floor), count):
             text = _bounded(for_screen(line.data, left_out=line.left_out, colours=False))
             room -= len(text) + 1
             if room < 0:

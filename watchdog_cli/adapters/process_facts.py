@@ -49,7 +49,7 @@ class ProcessFacts:
 
 
 def look(pid: int, start_ticks: int | None) -> ProcessFacts | None:
-    """Look at a process; None if it is gone, or another one has its number."""
+    """Look at a process; None if it is gone, goes meanwhile, or another one has its number."""
     if not sys.platform.startswith("linux"):
         return _by_psutil(pid)
     found = procfs.stat(pid)
@@ -65,7 +65,8 @@ def look(pid: int, start_ticks: int | None) -> ProcessFacts | None:
         *_files(pid, numbers),
         *_members(pid),
     ]
-    return ProcessFacts(numbers, lines)
+    # One that ended meanwhile has no files and no threads, which is not what it had.
+    return ProcessFacts(numbers, lines) if procfs.is_same(pid, found.start_ticks) else None
 
 
 def _memory(pid: int, numbers: dict[str, int]) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from watchdog_cli.adapters.identity import Identity
     from watchdog_cli.adapters.tree_usage import TreeUsage
 
-SIZE = 400_000  # bytes of one file; there are eight of them
+SIZE = 500_000  # bytes of one file; there are eight of them
 BACKUPS = 7  # the older seven alone hold 30 days of a program that never ends
 BLOCK = 20  # samples to a head line: damage costs five minutes
 
@@ -56,10 +56,10 @@ class Sampler:
         """Take a sample if one is due; return how long the next one has time, None while nothing runs."""
         identity = self._who()
         if identity is None:
-            self._due_at = None
             return None
         now = time.monotonic()
-        if self._due_at is None:
+        # A short time without a program does not put it off, or one that dies every ten seconds would never be seen.
+        if self._due_at is None or now > self._due_at + self._every_s:
             self._due_at = now + self._every_s
         elif now >= self._due_at:
             self._due_at = now + self._every_s

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from watchdog_cli.core.errors import SpawnError
 
 PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EINTR})
+SHOWN = 200  # characters of a name in a message
 
 
 def explain(error: OSError, program: str, folder: str, environment: Mapping[str, str]) -> SpawnError:
     """What went wrong, for which thing, and what to do."""
     transient = error.errno in PASSING
+    if len(program) > SHOWN:  # the system knows the whole name, a person needs its beginning
+        return SpawnError(f"cannot start {program[:SHOWN]}...: {error.strerror}", transient=transient)
     if not os.path.isdir(folder):
         return SpawnError(f"folder {folder} does not exist; pick another with -C")
     if not os.access(folder, os.X_OK):

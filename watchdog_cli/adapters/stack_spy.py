@@ -28,7 +28,10 @@ OUTPUT_LIMIT = 200_000  # characters
 MAPS_LIMIT = 1 << 20
 MARGIN_S = 0.1  # of the limit, for killing and collecting it
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
-OPT_IN = 'add faulthandler.register(signal.SIGUSR1, all_threads=True) to it and "dumpSignal": "SIGUSR1" to its heartbeat'
+OPT_IN = (
+    "add faulthandler.register(signal.SIGUSR1, all_threads=True) to it "
+    'and "dumpSignal": "SIGUSR1" to its heartbeat'
+)
 
 
 class StackSpy:
@@ -40,6 +43,7 @@ class StackSpy:
         who: "Callable[[], Identity | None]",
         put: Callable[[Event], None],
         keep: Callable[[Dump], None],
+        look: Callable[[], None],
         helpers: set[int],
     ) -> None:
         """Nothing is looked at yet.
@@ -48,11 +52,13 @@ class StackSpy:
             who: the present run.
             put: into the inbox, from any thread.
             keep: gets what was found, from any thread.
+            look: called while the program still lives, in our thread, to see what else is to be seen of it.
             helpers: gets the pid of py-spy while it runs: it is a child of ours, but not of the tree.
         """
         self._who = who
         self._put = put
         self._keep = keep
+        self._look_around = look
         self._helpers = helpers
 
     def begin(self, limit_s: float) -> None:
@@ -66,6 +72,7 @@ class StackSpy:
     def _run(self, identity: "Identity", limit_s: float) -> None:
         end = time.monotonic() + limit_s - min(MARGIN_S, limit_s / 4)
         try:
+            self._look_around()
             self._keep(self._look(identity.pid, end))
         finally:
             self._put(DumpDone(identity.run_id))

@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, TypeVar
 
 from watchdog_cli.adapters import foreign_json
@@ -23,15 +23,26 @@ class BadStateError(ValueError):
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """The file's content."""
-    return (json.dumps(to_record(snapshot), indent=1) + "\n").encode()
+    """The file's content: one line for each key, so that a person can read it.
+
+    Indenting by the library would leave its fast encoder out, and a program that dies often has this written often.
+    """
+    lines = (f" {json.dumps(key)}: {json.dumps(value)}" for key, value in to_record(snapshot).items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def to_record(snapshot: Snapshot) -> dict[str, Any]:
     """The snapshot in the shape of the file."""
-    record = asdict(snapshot)
+    record = {one.name: _plain(getattr(snapshot, one.name)) for one in fields(snapshot)}
     unknown = record.pop("unknown")
     return {"version": VERSION, **unknown, **record}
+
+
+def _plain(value: Any) -> Any:
+    """As ``asdict``, without copying the long tuples of plain values."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value] if value and is_dataclass(value[0]) else value
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def decode(content: bytes) -> Snapshot:

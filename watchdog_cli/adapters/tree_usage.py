@@ -10,6 +10,7 @@ from watchdog_cli.adapters import procfs
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 REFRESH = 4  # measurements between two looks at who belongs to the tree
+REFRESH_ALONE = 20  # and for a program that had no helpers so far: each look costs as much as a measurement
 MOST_MEMBERS = 200  # of a larger tree the rest is not measured
 MOST_THREADS = 64  # any of which may have started a process
 # Fields of /proc/PID/stat behind the name, which may itself hold spaces.
@@ -25,7 +26,7 @@ class TreeUsage:
         self._start_ticks = start_ticks
         self._leader_stat = -1  # held open, for it is asked most
         self._others: dict[int, int] = {}
-        self._asked = 0
+        self._left = 0  # measurements until the next look
 
     def measure(self) -> tuple[int, float] | None:
         """Resident bytes of the tree, and CPU seconds that it and what it has reaped have used so far.
@@ -35,9 +36,10 @@ class TreeUsage:
         fields = self._leader_fields()
         if fields is None or int(fields[_START]) != self._start_ticks or fields[_RSS] == b"0":
             return None  # a dead one that was not reaped yet has no memory any more
-        if self._asked % REFRESH == 0:
+        if self._left <= 0:
             self._others = self._find_others()
-        self._asked += 1
+            self._left = REFRESH if self._others else REFRESH_ALONE
+        self._left -= 1
         pages, ticks = int(fields[_RSS]), _ticks(fields)
         for pid, start in list(self._others.items()):
             found = _fields(pid)

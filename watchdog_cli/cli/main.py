@@ -1,5 +1,6 @@
 """The command ``watchdog``: finds the part that is asked for, and turns errors into one line and an exit code."""
 
+import errno
 import importlib
 import os
 import sys
@@ -18,12 +19,14 @@ COMMANDS = {
     "tail-log": "What does it say? The newest lines of its log.",
     "report": "How was it? Uptime, failures and their causes, memory and CPU over time.",
     "metrics": "The same for Prometheus.",
+    "incidents": "Why did it end? Each unplanned end with stacks, last lines and what followed.",
     "stop": "Stop the program and its watchdog.",
     "restart": "Stop the program and start it again at once.",
     "pause": "Start nothing and judge nothing while somebody works on it.",
     "resume": "End a pause.",
     "web": "Show it on a web page, for a browser or a phone.",
     "config": "Show every setting and where it came from.",
+    "notify": "Who is told about incidents? Try it with --test.",
     "upgrade": "Let a freshly started watchdog take over, without a gap.",
 }
 FAULTS_LIMIT = 1 << 20
@@ -110,13 +113,22 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + 13
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person gets one line and a file to send
-        code = _say(_record_fault(error), ExitCode.INTERNAL)
+        code = _say(*_explain_fault(error))
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _say(text: str, code: int) -> int:
-    click.echo(f"Error: {text}", err=True)
+    """Say it in one line, whatever stands in the names and arguments that it quotes."""
+    from watchdog_cli.core.record import one_line
+
+    click.echo(f"Error: {one_line(text)}", err=True)
     return int(code)
+
+
+def _explain_fault(error: Exception) -> tuple[str, int]:
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many open files; allow more of them (ulimit -n)", ExitCode.STORAGE
+    return _record_fault(error), ExitCode.INTERNAL
 
 
 def _record_fault(error: Exception) -> str:

@@ -30,6 +30,6 @@ def command(for_s: float | None, directory: str | None, name: str | None) -> Non
 
     folder = folder_of(directory)
     found = resolve_name(folder, name, os.environ)
-    ask.request(Places(folder, found), {"ask": "pause", "for_s": for_s}, click.echo)
+    ask.answer(Places(folder, found), {"ask": "pause", "for_s": for_s}, click.echo)
     until = "until: watchdog resume" if for_s is None else f"for {format_duration(for_s)}"
     click.echo(f"{found}: paused {until}")

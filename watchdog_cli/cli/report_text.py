@@ -196,6 +196,10 @@ def _notes(report: UptimeReport) -> Iterator[Row]:
         yield _plain(
             "planned", f"{format_duration(totals.planned_s)} stopped or paused on purpose; not counted"
         )
+    if report.clock_steps:
+        yield _plain(
+            "clock", f"was set {_times(report.clock_steps)} while it ran; no time is made or lost by that"
+        )
     if report.begins is not None and report.begins > report.start:
         yield _plain("begins", f"{local(report.begins)}; nothing is known from before")
     if not report.sampled:

@@ -17,5 +17,5 @@ def command(directory: str | None, name: str | None) -> None:
 
     folder = folder_of(directory)
     found = resolve_name(folder, name, os.environ)
-    answer = ask.request(Places(folder, found), {"ask": "resume"}, click.echo)
+    answer = ask.answer(Places(folder, found), {"ask": "resume"}, click.echo)
     click.echo(f"{found}: {'resumed' if answer.get('was_paused') else 'was not paused'}")

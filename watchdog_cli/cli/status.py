@@ -28,12 +28,24 @@ def command(as_json: bool, watch: bool, show_all: bool, directory: str | None, n
     if show_all and (directory is not None or name is not None):
         raise UsageError("--all shows every watchdog; leave -C and --name out")
     if watch:
-        from watchdog_cli.cli.watch import watch_status
-
-        watch_status(lambda: _reports(directory, name, show_all=show_all))
+        _watch(directory, name, show_all=show_all)
         return
     reports = _reports(directory, name, show_all=show_all)
     raise SystemExit(_show(reports, as_json=as_json, show_all=show_all))
+
+
+def _watch(directory: str | None, name: str | None, *, show_all: bool) -> None:
+    import os
+
+    from watchdog_cli.adapters.config_file import resolve_name
+    from watchdog_cli.cli.watch import watch_all, watch_one
+    from watchdog_cli.wiring.places import Places
+
+    if show_all:
+        watch_all(lambda: _reports(directory, name, show_all=True))
+    else:
+        folder = folder_of(directory)
+        watch_one(Places(folder, resolve_name(folder, name, os.environ)))
 
 
 def _reports(directory: str | None, name: str | None, *, show_all: bool) -> "list[StatusReport]":

@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     SPAWN = 13
     STORAGE = 14
     ADDRESS = 15
+    NOT_TOLD = 16
 
 
 class WatchdogError(Exception):

@@ -25,6 +25,7 @@ class Adopted:
 
     run: Run
     silence_judged: bool = False  # as in ChildSpawned
+    leader_gone: bool = False  # only processes that it had started are left, and will be ended
 
 
 @dataclass(frozen=True, slots=True)

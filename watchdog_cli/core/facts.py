@@ -77,11 +77,14 @@ class TakenOver(Fact):
     """A child that an earlier watchdog left running is supervised again."""
 
     run: Run
+    leader_gone: bool = False
     kind = "adopted"
     level = Level.NOTICE
 
     @property
     def text(self) -> str:
+        if self.leader_gone:
+            return f"found processes that run {self.run.number} has left behind"
         return f"took over the running program, run {self.run.number}, pid {self.run.pid}; it was not interrupted"
 
 

@@ -32,6 +32,7 @@ class Note:
     Args:
         number: of the run that it speaks of; None when it speaks of none.
         life: of the watchdog that wrote it; "" in notes of old versions.
+        follows: no fact is missing between the note before and this one.
         seconds: the duration that belongs to this kind of fact.
     """
 
@@ -39,6 +40,7 @@ class Note:
     stamp: Stamp
     fact: str
     life: str = ""
+    follows: bool = True
     number: int | None = None
     cause: str = ""
     exit_code: int | None = None
@@ -53,7 +55,6 @@ SECONDS: Mapping[str, str] = {
     "restarting": "delay_s",
     "gave-up": "retry_s",
     "own-pause": "for_s",
-    "ended": "lived_s",
 }
 
 
@@ -79,7 +80,7 @@ class Failure:
 
     @property
     def text(self) -> str:
-        """One phrase for people; all ends of one kind have the same."""
+        """One phrase for people; ends with the same cause, code and signal have the same."""
         try:
             cause = Cause(self.cause)
         except ValueError:  # written by a newer version
@@ -94,7 +95,7 @@ class History:
     Args:
         now: until when it reaches.
         spans: without holes, oldest first; empty when nothing was ever noted.
-        asked_restarts, gave_up, starts: when each of them happened.
+        asked_restarts, gave_up, starts, clock_steps: when each of them happened.
     """
 
     now: float
@@ -103,6 +104,7 @@ class History:
     asked_restarts: tuple[float, ...] = ()
     gave_up: tuple[float, ...] = ()
     starts: tuple[float, ...] = ()
+    clock_steps: tuple[float, ...] = ()
 
     @property
     def begins(self) -> float | None:
@@ -155,6 +157,7 @@ class _Lists:
     asked_restarts: list[float] = field(default_factory=list)
     gave_up: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
+    clock_steps: list[float] = field(default_factory=list)
 
 
 class _Walk:
@@ -162,8 +165,7 @@ class _Walk:
         self._record = Record()
         self._now = _Present()
         self._lists = _Lists()
-        self._seq: int | None = None
-        self._last_fact = ""
+        self._ended_seq: int | None = None  # of the newest end
         self._stretches: dict[tuple[int, int], list[Stretch]] = {}
         for one in stretches:
             self._stretches.setdefault((one.life, one.number), []).append(one)
@@ -174,8 +176,7 @@ class _Walk:
     def take(self, note: Note, at: float) -> None:
         """Record the time up to a note, and what the note changes."""
         now = self._now
-        lost = self._seq is not None and note.seq != self._seq + 1
-        self._seq = note.seq
+        lost = not note.follows
         if self._record.end is None:
             self._record.begin(at)
         elif now.life is None:
@@ -186,7 +187,6 @@ class _Walk:
         if now.life is None or not self._is_same_life(note):
             self._begin_life(note, at)
         self._apply(note, at)
-        self._last_fact = note.fact
 
     def finish(self, now: float, living: str | None) -> History:
         """Record the time up to now."""
@@ -203,6 +203,7 @@ class _Walk:
             tuple(lists.asked_restarts),
             tuple(lists.gave_up),
             tuple(lists.starts),
+            tuple(lists.clock_steps),
         )
 
     def _is_same_life(self, note: Note) -> bool:
@@ -272,6 +273,7 @@ class _Walk:
             case "left-behind":
                 self._go_down()
             case "ended":
+                self._ended_seq = note.seq
                 self._on_end(note, at)
             case "spawn-failed":
                 self._lists.failures.append(Failure(at, Cause.SPAWN, detail=note.detail))
@@ -286,12 +288,18 @@ class _Walk:
                 now.paused, now.kind = True, Kind.PLANNED
             case "resumed":
                 now.paused = False
-                now.kind = Kind.UP if now.run is not None and now.stopping_at is None else Kind.DOWN
+                # What does not run is started with the end of the pause; until then it is still the pause.
+                if now.run is None:
+                    now.kind = Kind.PLANNED
+                else:
+                    now.kind = Kind.UP if now.stopping_at is None else Kind.DOWN
             case "own-pause":
                 if note.seconds is not None:
                     self._record.recolour(at - note.seconds, Kind.UP, Kind.UNKNOWN)
             case "notice" if note.detail == "upgrade":
                 now.handing_over = True
+            case "notice" if note.detail == "clock":
+                self._lists.clock_steps.append(at)
             case "finished":
                 self._on_finish(note)
             case _:  # nothing that changes what is up
@@ -332,7 +340,8 @@ class _Walk:
     def _on_finish(self, note: Note) -> None:
         now, lists = self._now, self._lists
         kind = Kind.PLANNED if note.exit_code == ExitCode.OK else Kind.DOWN
-        if note.exit_code == ExitCode.OK and self._last_fact == "ended" and lists.failures and not now.paused:
+        at_once = self._ended_seq is not None and note.seq == self._ended_seq + 1
+        if note.exit_code == ExitCode.OK and at_once and lists.failures and not now.paused:
             # It had done its work, and with this policy it is not started again: no failure.
             last = lists.failures[-1]
             if now.kind is Kind.DOWN and last.cause == Cause.EXIT and last.exit_code == 0:

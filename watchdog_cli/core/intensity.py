@@ -1,5 +1,6 @@
 """Restart intensity: at most so many restarts in so many seconds, as a sliding window."""
 
+from bisect import bisect_left
 from dataclasses import replace
 
 from watchdog_kit.records import dataclass
@@ -23,7 +24,10 @@ class Window:
     times: tuple[float, ...] = ()
 
     def _recent(self, now: float) -> tuple[float, ...]:
-        return tuple(t for t in self.times if now - t < self.span_s)
+        first = bisect_left(
+            self.times, True, key=lambda at: now - at < self.span_s
+        )  # False, ..., False, True, ...
+        return self.times[first:]
 
     def count(self, now: float) -> int:
         """How many restarts count at ``now``."""

@@ -95,8 +95,8 @@ def _step(sup: Supervisor, event: Event, now: float) -> Step:
     match event:
         case Begin():
             return _on_begin(sup)
-        case Adopted(run=run):
-            return _on_adopted(sup, run, event.silence_judged, now)
+        case Adopted():
+            return _on_adopted(sup, event, now)
         case ChildSpawned():
             return _on_spawned(sup, event, now)
         case SpawnFailed():
@@ -144,10 +144,11 @@ def _on_begin(sup: Supervisor) -> Step:
             return sup, ()
 
 
-def _on_adopted(sup: Supervisor, run: Run, silence_judged: bool, now: float) -> Step:
+def _on_adopted(sup: Supervisor, event: Adopted, now: float) -> Step:
     match sup.phase:
         case Spawning(asked=False):
-            return _live(sup, run, silence_judged, now, Report(facts.TakenOver(run)))
+            said = Report(facts.TakenOver(event.run, event.leader_gone))
+            return _live(sup, event.run, event.silence_judged, now, said)
         case _:
             return sup, ()
 

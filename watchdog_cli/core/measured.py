@@ -40,11 +40,17 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest sample."""
+    """The newest sample.
+
+    Args:
+        rss: bytes.
+        cpu: share of one processor over the last minutes; None when the run has just begun.
+    """
 
     at: float
     number: int
-    rss: int  # bytes
+    rss: int
+    cpu: float | None = None
 
 
 def place_blocks(blocks: Iterable[Block], place: Callable[[Block], float | None], now: float) -> list[Placed]:
@@ -164,4 +170,7 @@ def latest(placed: Sequence[Placed]) -> Latest | None:
     if not placed:
         return None
     at, block = placed[-1]
-    return Latest(at + sum(block.steps), block.run, block.rss[-1] * KIBI)
+    sums = [0.0] * 5
+    _fill(sums, block.rss, block.cpu, block.steps)
+    cpu = sums[3] / sums[4] if sums[4] else None
+    return Latest(at + sum(block.steps), block.run, block.rss[-1] * KIBI, cpu)

@@ -209,7 +209,7 @@ OPTIONS: tuple[Setting, ...] = (
         kinds.flag(),
         True,
         "Logs",
-        "Note memory and CPU every 15 seconds while the program runs, for `watchdog report`; 3MB for a month.",
+        "Note memory and CPU every 15 seconds while the program runs, for `watchdog report`; at most 4MB.",
         "chosen: a leak shows itself over days, when it is too late to begin to measure",
     ),
     Setting(
@@ -331,6 +331,7 @@ OPTIONS: tuple[Setting, ...] = (
         "Page",
         "Host names under which people may open it, as behind a proxy; several are joined by commas.",
         "chosen: a foreign name is how other pages would reach it",
+        default_text="none",
         option=False,
     ),
     Setting(
@@ -340,6 +341,7 @@ OPTIONS: tuple[Setting, ...] = (
         "Page",
         "The public address that the page calls from time to time, so that a host does not put it to sleep.",
         "chosen",
+        default_text="off",
         option=False,
     ),
     Setting(

@@ -2,7 +2,7 @@
 
 Samples lie in *blocks*: up to a few minutes of one run under one watchdog. In the file a block is a head line
 ``A up wall life run`` and one line ``step rss cpu silent`` for each sample; all are whole numbers. Only what was
-added since the line before is written, so thirty days of samples every 15 seconds take less than 3 MB, and damage
+added since the line before is written, so thirty days of samples every 15 seconds take some 3 MB, and damage
 costs the rest of its block and no more. They are read back by ``blocks.py``.
 """
 

@@ -109,7 +109,8 @@ class Totals:
 def clip(spans: Sequence[Span], start: float, end: float) -> Iterator[Span]:
     """Yield what lies between two times."""
     first = max(0, bisect_right(spans, start, key=lambda span: span.start) - 1)
-    for span in spans[first:]:
+    for nth in range(first, len(spans)):
+        span = spans[nth]
         if span.start >= end:
             return
         low, high = max(span.start, start), min(span.end, end)

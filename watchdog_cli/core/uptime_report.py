@@ -85,6 +85,7 @@ class UptimeReport:
     starts: int = 0
     asked_restarts: int = 0
     gave_up: int = 0
+    clock_steps: int = 0
     last_failure: Failure | None = None
     charts: tuple[Bucket, ...] = ()
     growth: Growth | None = None
@@ -112,6 +113,7 @@ class UptimeReport:
             "starts": self.starts,
             "asked_restarts": self.asked_restarts,
             "gave_up": self.gave_up,
+            "clock_steps": self.clock_steps,
             "last_failure": self._failure(self.last_failure),
             "longest_outage": _span(self.longest_outage),
             "spans": [_span(span) for span in self.spans],
@@ -199,6 +201,7 @@ def review(
         starts=_count(history.starts, start),
         asked_restarts=_count(history.asked_restarts, start),
         gave_up=_count(history.gave_up, start),
+        clock_steps=_count(history.clock_steps, start),
         last_failure=within[-1] if within else None,
         charts=found.charts,
         growth=found.growth,
@@ -210,10 +213,11 @@ def review(
 
 def count_causes(failures: Sequence[Failure]) -> list[CauseCount]:
     """How often each kind of end is among them, the most frequent first."""
-    counts = Counter((one.text, one.cause) for one in failures)
-    last = {(one.text, one.cause): one.at for one in failures}
+    keys = [(one.cause, one.exit_code, one.signal) for one in failures]
+    last = dict(zip(keys, failures, strict=True))
     return [
-        CauseCount(text, cause, count, last[text, cause]) for (text, cause), count in counts.most_common()
+        CauseCount(last[key].text, last[key].cause, count, last[key].at)
+        for key, count in Counter(keys).most_common()
     ]
 
 

@@ -10,7 +10,7 @@ _NAMED = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|PRIVATE_KEY|CREDENTIAL", re.IG
 # Whatever their value: a bot's token, a login in an address, a header, and "--token VALUE" or "password=VALUE".
 # Each repetition is bounded: a text of others must not make the search slow, for it holds up all threads.
 _SHAPES = (
-    (re.compile(r"\b\d{5,20}:[A-Za-z0-9_-]{20,}"), HIDDEN),
+    (re.compile(r"(?<!\d)\d{5,20}:[A-Za-z0-9_-]{20,}"), HIDDEN),
     (re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", re.IGNORECASE), rf"\1{HIDDEN}@"),
     (re.compile(r"(\bBearer\s{1,5})[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
     (

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import uvicorn
@@ -24,14 +25,17 @@ from watchdog_cli.web.views import Refused, Views
 from watchdog_cli.wiring.page import PagePlan
 
 REQUEST_S = 15.0  # chosen: how long a connection may take to say what it wants
+UNREAD_S = 15.0  # chosen: how long it may take nothing of what it is sent
+THREADS = 32  # each action waits in one until it is done
 MOST_CONNECTIONS = 600
 STOP_S = 3  # what is still being answered then is cut off
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP that does not wait for ever for a request: whoever only holds a connection open loses it."""
+    """HTTP that waits for nobody for ever: neither for a request, nor for somebody to read what was asked for."""
 
     _patience: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -45,9 +49,22 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
-        if self._patience is not None:
-            self._patience.cancel()
+        for timer in (self._patience, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Too much is on its way to the caller already."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken enough for more."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -161,6 +178,8 @@ def serve(plan: PagePlan) -> int:
 
 
 async def _serve(plan: PagePlan) -> int:
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
+    asyncio.get_running_loop().set_default_executor(threads)
     keepalive = KeepAlive(plan.keepalive_url, plan.keepalive_s) if plan.keepalive_url else None
     views = Views(plan, Access(plan.token), keepalive)
     config = uvicorn.Config(

@@ -164,13 +164,13 @@ class Channel:
         if first:
             self._send(self._whole())
             return
-        if not same:
-            self._send(encode("state", mapping))
-        self._send(encode("pulse", pulse | {"point": point}))
         if look.facts:
             self._send(encode("facts", look.facts))
         if look.lines:
             self._send(encode("lines", {"lines": look.lines, "missing": look.lines_missing}))
+        if not same:  # after the facts, which tell why
+            self._send(encode("state", mapping))
+        self._send(encode("pulse", pulse | {"point": point}))
         for key, value in changed.items():
             self._send(encode(key, value))
 

@@ -8,6 +8,7 @@ from watchdog_cli.adapters import state_file
 from watchdog_cli.adapters.control import Answer, Client
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.core.diagnosis import describe
+from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.events import By, Event, PauseAsked, RestartAsked, ResumeAsked, StopAsked
 from watchdog_cli.core.phases import Backoff, GivenUp, Up
 from watchdog_cli.core.report import exit_code
@@ -16,6 +17,7 @@ from watchdog_cli.runner import Runner
 from watchdog_cli.wiring.hub import Hub
 
 YEAR_S = 366 * 86400.0
+BEING_STOPPED = {"ok": False, "error": "it is being stopped", "exit_code": int(ExitCode.NOT_RUNNING)}
 
 
 class Answers:
@@ -85,7 +87,7 @@ class Answers:
 
     def _restart(self, client: Client) -> Answer | None:
         if not self._runner().sup.want_up:
-            return {"ok": False, "error": "it is being stopped"}
+            return dict(BEING_STOPPED)
         client.waits_for = "restart"
         self._do(RestartAsked())
         return None
@@ -97,7 +99,7 @@ class Answers:
         ):
             return {"ok": False, "error": "the time of a pause must be more than 0 and at most a year"}
         if not self._runner().sup.want_up:
-            return {"ok": False, "error": "it is being stopped"}
+            return dict(BEING_STOPPED)
         self._do(PauseAsked(None if for_s is None else float(for_s)))
         return {"ok": True}
 

@@ -51,12 +51,25 @@ def request(places: Places, what: dict[str, object], say: Say) -> dict[str, obje
         try:
             return _converse(places, what, say)
         except NoAnswerError as error:
-            if not procfs.stat(pid):
+            # The lock says it, not the process list: a dead one stays there until its parent has looked.
+            if instance_lock.holder(places.lock) != pid:
                 return {}
             if attempt == 2 or _is_stopped(pid):
                 raise NotRespondingError(_why_silent(pid)) from error
             _wish_for_socket(places, pid)
     return {}
+
+
+def answer(places: Places, what: dict[str, object], say: Say) -> dict[str, object]:
+    """As ``request``, for what is done only if the watchdog says so.
+
+    Raises:
+        NotRunningError: also when it ended before it answered.
+    """
+    found = request(places, what, say)
+    if not found:
+        raise NotRunningError(f"{places.name}: the watchdog ended before it could do that")
+    return found
 
 
 def _converse(places: Places, what: dict[str, object], say: Say) -> dict[str, object]:
@@ -65,6 +78,8 @@ def _converse(places: Places, what: dict[str, object], say: Say) -> dict[str, ob
         if "say" in answer:
             say(str(answer["say"]))
         elif answer.get("ok") is False and answer.get("error"):
+            if answer.get("exit_code") == ExitCode.NOT_RUNNING:
+                raise NotRunningError(f"{places.name}: {answer['error']}")
             raise WatchdogError(str(answer["error"]))
         else:
             return answer
@@ -89,7 +104,7 @@ def _wish_for_socket(places: Places, pid: int) -> None:
     os.kill(pid, CONTROL)  # the kernel itself has just named this pid as the holder of the lock
     end = time.monotonic() + ANSWER_S
     path = os.path.join(places.state_folder, "control")
-    while time.monotonic() < end and not os.path.exists(path):
+    while time.monotonic() < end and not os.path.exists(path) and instance_lock.holder(places.lock) == pid:
         time.sleep(LOOK_S)
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.clock import SystemClock, iso
@@ -18,9 +19,13 @@ from watchdog_cli.core.facts import Fact, Level
 from watchdog_cli.core.phases import Backoff, GivenUp, Running, Starting, Stopped, Stopping
 from watchdog_cli.core.snapshot import LAST_RUNS, ChildRecord, LastRun, ProcessId, Snapshot
 from watchdog_cli.core.supervisor import Supervisor
+from watchdog_cli.wiring.sinks import Sinks
 from watchdog_kit.quantities import format_duration
 from watchdog_kit.records import dataclass
 
+SAVED_UNLIMITED = (
+    100  # restarts in the state file when there is no cap: they are for display, and written each time
+)
 CLOCK_STEP_S = 1.5  # chosen: more than any slewing, less than a person would call a step
 QUIET_KINDS = frozenset({"healthy"})  # too much for the screen of somebody who has just seen it start
 
@@ -52,6 +57,7 @@ class Hub:
         log_position: Callable[[], tuple[str, int]],
         run_position: Callable[[], tuple[str, int]],
         start_ticks: Callable[[], int | None],
+        sinks: Sinks,
         greeting: Sequence[str],
     ) -> None:
         """Nothing is told yet.
@@ -61,6 +67,7 @@ class Hub:
             log_position: where the child's log ends now.
             run_position: where it ended just before the newest run was spawned.
             start_ticks: of the present child.
+            sinks: those who listen in threads of their own.
             greeting: lines for the screen, shown once the program lives.
         """
         self.snapshot = base
@@ -72,11 +79,13 @@ class Hub:
         self._log_position = log_position
         self._run_position = run_position
         self._start_ticks = start_ticks
+        self._sinks = sinks
         self._greeting = list(greeting)
         self._clock = SystemClock()
         self._wall_ahead = time.time() - time.monotonic()
         self._last: tuple[LastRun, ...] = base.last
         self._child_started_at = ""
+        self._held: Fact | None = None  # why the first start failed, until it is known what follows from it
 
     # --- core.ports.Listeners --------------------------------------------------------------------------------
 
@@ -131,13 +140,22 @@ class Hub:
             case facts.SpawnFault(reason=reason):
                 self.spawn_fault = reason
                 self._add_last(LastRun(iso(at), "spawn", None, None, fact.text))
+                self._held = fact
+            case facts.Restarting() | facts.GaveUp() if not self.settled:
+                self.settled = True  # tried again, so it was no typo: from now on it is told like everything
+                if self._held is not None:
+                    self._show(at, self._held)
         self._recorder.fact(at, fact, **extra)
+        self._sinks.tell(at, fact, extra)
         if self._is_shown(fact):
-            mark = "" if fact.level < Level.WARNING else "! "
-            self._terminal.say(f"{at.astimezone():%H:%M:%S} watchdog: {mark}{fact.text}")
+            self._show(at, fact)
         self._control.progress(fact.text)
         if isinstance(fact, facts.Spawned):
             self._control.finish("restart", {"ok": True, "pid": fact.run.pid, "number": fact.run.number})
+
+    def _show(self, at: datetime, fact: Fact) -> None:
+        mark = "" if fact.level < Level.WARNING else "! "
+        self._terminal.say(f"{at.astimezone():%H:%M:%S} watchdog: {mark}{fact.text}")
 
     def _greet(self, fact: Fact) -> None:
         if not self._greeting:
@@ -174,7 +192,7 @@ class Hub:
             child=child,
             number=sup.number,
             restarts=sup.restarts,
-            window=sup.window.times,
+            window=sup.window.times[-_saved(sup) :],
             ever_beat=sup.ever_beat,
             paused=sup.pause is not None,
             pause_until=sup.pause.until if sup.pause is not None else None,
@@ -190,3 +208,8 @@ class Hub:
         answer: dict[str, object] = {"ok": code == ExitCode.OK, "done": "stopped", "exit_code": code}
         self._control.finish("stop", answer | {"ok": True})
         self._control.finish("", answer)
+
+
+def _saved(sup: Supervisor) -> int:
+    cap = sup.policy.max_restarts
+    return SAVED_UNLIMITED if cap is None else max(1, cap)

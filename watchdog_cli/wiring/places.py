@@ -61,6 +61,16 @@ class Places:
         return self._inside("samples")
 
     @property
+    def alerts(self) -> str:
+        """What people were told, and what waits to be told; not there when there is nothing."""
+        return self._inside("alerts.json")
+
+    @property
+    def incidents(self) -> str:
+        """A folder for each unplanned end."""
+        return os.path.join(self.folder, self.log_dir, "incidents")
+
+    @property
     def log(self) -> str:
         """What the child prints."""
         return os.path.join(self.folder, self.log_dir, f"{self.name}.log")

@@ -1,7 +1,9 @@
 """Build real adapters around a Runner, run it, and take everything down again in reverse."""
 
+import gc
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,7 +14,6 @@ from watchdog_cli.adapters.child import HEARTBEAT, ChildTree, Launch
 from watchdog_cli.adapters.clock import SystemClock, iso
 from watchdog_cli.adapters.control import ControlServer
 from watchdog_cli.adapters.file_notice import InotifyNotice
-from watchdog_cli.adapters.forensics import SignalDumper
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.inbox import Inbox
@@ -40,9 +41,11 @@ from watchdog_cli.wiring.answers import Answers
 from watchdog_cli.wiring.hub import Hub, own_process
 from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.sampling import make_sampler
+from watchdog_cli.wiring.sinks import Sinks
 from watchdog_cli.wiring.takeover import Legacy
 from watchdog_kit.records import dataclass
 
+YIELD_S = 0.0005  # the main thread gets its turn after so long, whatever the writers are busy with
 DRAIN_S = 0.5  # how long the start of the next run may wait for the last words of the one before
 LAST_WORDS_S = 2.0  # for each writer at the end; a disk that hangs is left behind
 
@@ -105,25 +108,29 @@ class _Session:
         self._inbox = Inbox()
         self._clock = SystemClock()
         self._early: list[Fact] = []  # facts from before there was anybody to tell
-        self._problems: deque[str] = deque()  # from other threads
+        self._problems: deque[Notice] = deque()  # from other threads
 
     def run(self) -> int | None:
         """Supervise; None means that another image takes over."""
         with ExitStack() as stack:
             stack.callback(self._inbox.close)
+            stack.callback(self._hand_on_signals)
             self._build(stack)
+            sys.setswitchinterval(YIELD_S)
+            gc.freeze()  # what is there now stays; looking through it again and again would only delay a restart
             code = self._runner.run(*self._first_events())
             if code is not None:
                 tell_manager("STOPPING=1")
                 self.hub.farewell(code)
-            else:
-                self._hand_on_signals()
             return code
 
     def _hand_on_signals(self) -> None:
-        """Whoever asked for the end since the hand-over began is heard by the next image."""
-        hold()
-        if any(isinstance(event, StopAsked) for event in self._inbox.take_waiting()):
+        """Whoever asked for the end since the hand-over began is heard by the next image.
+
+        Runs when no other thread is left that could take a signal, and all are held in this one.
+        """
+        asked = any(isinstance(event, StopAsked) for event in self._inbox.take_waiting())
+        if asked and self.successor:
             os.kill(os.getpid(), signal.SIGTERM)
 
     # --- building --------------------------------------------------------------------------------------------
@@ -163,6 +170,18 @@ class _Session:
             ensure_notices=notice.ensure if watched else lambda: None,
         )
         self._open_control(stack)
+        sinks = Sinks(
+            settings,
+            places,
+            argv=self._order.argv,
+            number=legacy.number,
+            pump=self._pump,
+            child=self._child,
+            heartbeat=self._heartbeat,
+            put=self._inbox.put,
+            say=lambda text: self._say_later(text, "sink"),
+        )
+        stack.callback(sinks.close)
         self.hub = Hub(
             base=self._base_snapshot(legacy),
             recorder=self._recorder,
@@ -171,6 +190,7 @@ class _Session:
             log_position=self._pump.position,
             run_position=self._pump.run_position,
             start_ticks=self._start_ticks,
+            sinks=sinks,
             greeting=() if self._lock.was_handed_over else self._order.greeting,
         )
         self._runner = Runner(
@@ -179,12 +199,7 @@ class _Session:
             inbox=self._inbox,
             child=self._child,
             heartbeat=self._heartbeat,
-            dumper=SignalDumper(
-                fields=lambda: self._heartbeat.fields,
-                send=self._child.send_to_leader,
-                last_output=lambda: self._pump.last_output,
-                put=self._inbox.put,
-            ),
+            dumper=sinks.dumper(),
             listeners=self.hub,
             pulse=_pulse(),
         )
@@ -333,7 +348,7 @@ class _Session:
         expected = self._heartbeat.lies_there()
         self._heartbeat.begin_run(survivor.run_id)
         run = self._child.adopt(survivor)
-        events: list[Event] = [Adopted(run, silence_judged=expected)]
+        events: list[Event] = [Adopted(run, silence_judged=expected, leader_gone=not legacy.leader_lives)]
         if order.only_stop:
             events.append(StopAsked(By.COMMAND, now=order.now))
         elif not legacy.leader_lives:
@@ -372,9 +387,9 @@ class _Session:
         else:
             self._early.append(fact)
 
-    def _say_later(self, text: str) -> None:
+    def _say_later(self, text: str, topic: str = "log") -> None:
         """Take a problem from another thread; the main thread tells of it when it is awake."""
-        self._problems.append(text)
+        self._problems.append(Notice(topic, text))
         self._inbox.wake()
 
     def _after_wake(self, signals: Signals) -> None:
@@ -387,7 +402,7 @@ class _Session:
             signals.control_is_wanted = False
             self._reopen_control()
         while self._problems:
-            self._tell(Notice("log", self._problems.popleft()))
+            self._tell(self._problems.popleft())
 
     def _on_file_change(self) -> None:
         beat = self._runner.look_for_beat()

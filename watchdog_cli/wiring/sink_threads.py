@@ -52,6 +52,7 @@ class SinkThread:
         make: Callable[[], TimedSink],
         *,
         begins: Callable[[Fact], bool],
+        wakes: Callable[[Fact], bool] = lambda _: True,
         say: Callable[[str], None],
         limit: int = MOST_FACTS,
     ) -> None:
@@ -61,12 +62,14 @@ class SinkThread:
             name: what people call it.
             make: builds the sink; called in the thread.
             begins: whether a fact is worth bringing it to life.
+            wakes: whether the sink must see a fact at once; the others it gets together with the next such one.
             say: told one line, from any thread, when something is wrong with the sink; once for each trouble.
             limit: how many facts may wait; beyond it the oldest go.
         """
         self._name = name
         self._make = make
         self._begins = begins
+        self._wakes = wakes
         self._say = say
         self._limit = limit
         self._facts: deque[_Told] = deque()
@@ -96,7 +99,8 @@ class SinkThread:
             elif len(self._facts) > self._limit:
                 self._facts.popleft()
                 self._dropped += 1
-            self._bell.notify()
+            if self._thread is not None and self._wakes(fact):
+                self._bell.notify()
         self.start()
         self._look_after()
 

@@ -27,11 +27,21 @@ from watchdog_cli.wiring.takeover import read_snapshot
 
 ANSWER_S = 1.0
 LOOK_S = 0.02
+LOOKS = 5
 BACKUP_FOLDER = "backups"
 
 
 def read_status(folder: str, name: str) -> StatusReport:
     """Look at everything and say how it is."""
+    for _ in range(LOOKS):
+        report = _read_once(folder, name)
+        if report.watchdog is None or report.child is not None or report.state is not State.RUNNING:
+            break
+        time.sleep(LOOK_S)  # it ended between the answer and our look at the system: its words are old
+    return report
+
+
+def _read_once(folder: str, name: str) -> StatusReport:
     places = Places(folder, name)
     pid, live, silent = _ask_watchdog(places)
     snapshot, problem = _snapshot_of(live) if live is not None else (None, "")
@@ -123,7 +133,7 @@ def _from_silent_watchdog(places: Places, pid: int, snapshot: Snapshot | None, s
         )
     else:
         health = Health.FROZEN
-        seen = _last_seen_at(places)
+        seen = _last_seen_at(places, snapshot)
         why = silent or "no answer"
         note = f"the watchdog (pid {pid}) does not respond ({why}); last sign of it or the program: {seen or 'none'}"
     return StatusReport(
@@ -171,7 +181,7 @@ def _without_watchdog(places: Places, snapshot: Snapshot | None, problem: str) -
         child=child,
         heartbeat=_heartbeat_by_file(places, snapshot) if child is not None else None,
         restarts=_restarts(snapshot),
-        last_seen_at=_last_seen_at(places) if child is None else None,
+        last_seen_at=_last_seen_at(places, snapshot) if child is None else None,
         **_files(places),
     )
 
@@ -257,9 +267,10 @@ def _files(places: Places) -> dict[str, Any]:
     return {"log_file": places.shown(places.log), "log_bytes": size, "backups": backups}
 
 
-def _last_seen_at(places: Places) -> str | None:
+def _last_seen_at(places: Places, snapshot: Snapshot | None) -> str | None:
     newest = 0.0
-    for path in (places.journal, places.log, os.path.join(places.folder, "heartbeat.json")):
+    beat = snapshot.heartbeat_file if snapshot is not None else ""
+    for path in (places.journal, places.log, os.path.join(places.folder, beat or "heartbeat.json")):
         try:
             newest = max(newest, os.stat(path).st_mtime)
         except OSError:

@@ -1,5 +1,5 @@
 // The page: one stream of events comes in, each part of the page is drawn from what it says.
-import { WORDS, clock, current, duration, factText, percent, price, say, setLanguage, size, uptimePercent } from "./words.js";
+import { WORDS, change, clock, current, duration, factText, fullPrice, percent, price, say, setLanguage, size, uptimePercent } from "./words.js";
 import { drawStrip, makeCharts, sparkline } from "./draw.js";
 
 const root = document.documentElement;
@@ -9,7 +9,7 @@ const query = key ? `?watchdog=${encodeURIComponent(key)}` : "";
 const LINES_SHOWN = 500, FACTS_SHOWN = 60, POINTS_KEPT = 900;
 const charts = makeCharts();
 const seen = { state: null, facts: [], lines: [], points: [], past: null, tokens: null, incidents: [], everyone: [], keepalive: null };
-let csrf = root.dataset.csrf, span = "now", stream = null, heardAt = 0, steadyAt = 0, following = true, locked = false;
+let csrf = root.dataset.csrf, span = "now", stream = null, heardAt = 0, isLost = false, steadyAt = 0, following = true, locked = false;
 
 function element(tag, text, attributes = {}) {
   const made = document.createElement(tag);
@@ -178,14 +178,18 @@ function drawTokens() {
   $("tokens").replaceChildren(...tokens.shown.map((token) => {
     const kind = token.rise === null || Math.abs(token.rise) < 0.005 ? "flat" : token.rise > 0 ? "rise" : "fall";
     const row = element("tr"), name = element("td"), strong = element("b");
-    const sign = (value) => (value === null ? "–" : `${value > 0 ? "+" : ""}${value.toFixed(Math.abs(value) < 10 ? 2 : 1)} %`);
     strong.append(isolated(token.symbol || token.address.slice(0, 6)));
     const about = [token.name, token.low && say("t_low"), token.stopped && say("t_stopped")].filter(Boolean).join(" · ") || token.address;
     const small = element("small", null, { title: token.address });
     small.append(isolated(about));
     name.append(strong, small);
+    small.dir = "auto";
     const cell = (text, kinds) => { const made = element("td", null, { class: kinds }); made.append(typeof text === "string" ? element("bdi", text, { dir: "ltr" }) : text); return made; };
-    row.append(name, cell(price(token.price), "num"), cell(sign(token.rise), `num ${kind}`), cell(sign(token.most), "num wide"), cell(sparkline(token.history, kind), "line"));
+    const moved = cell(change(token.rise), `num ${kind}`);
+    moved.append(sparkline(token.history, `narrow ${kind}`)); // where the screen has no room for a column of its own
+    const cost = cell(price(token.price), "num");
+    cost.title = fullPrice(token.price);
+    row.append(name, cost, moved, cell(change(token.most), "num wide"), cell(sparkline(token.history, kind), "line"));
     return row;
   }));
 }
@@ -264,7 +268,7 @@ function drawAll() {
     const text = say(place.dataset.word);
     if (place.textContent !== text) place.textContent = text;
   }
-  $("filter").placeholder = say("filter");
+  $("filter").placeholder = say("filter_hint");
   $("language").textContent = current() === "ar" ? "English" : "العربية";
   $("language").lang = current() === "ar" ? "en" : "ar";
   put("theme", say(`theme_${root.dataset.theme ?? "auto"}`));
@@ -283,13 +287,14 @@ function drawAll() {
 // --- the stream -----------------------------------------------------------------------------------------------
 
 function drawLink() {
-  const age = performance.now() - heardAt, on = stream && heardAt && age < 20000;
+  const age = performance.now() - heardAt, on = stream && heardAt && !isLost && age < 20000;
   $("link").dataset.on = on ? "yes" : heardAt ? "no" : "";
   put("link-text", say(on ? "live" : heardAt ? "lost" : "connecting"));
   root.classList.toggle("stale", Boolean(heardAt) && !on);
 }
 
 function heard() {
+  isLost = false;
   heardAt = performance.now();
   drawLink();
 }
@@ -338,6 +343,7 @@ function connect() {
     stream.addEventListener(name, (event) => { heard(); handle(JSON.parse(event.data)); });
   }
   stream.addEventListener("error", async () => {
+    isLost = true;
     drawLink();
     if (stream?.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
     stream = null;

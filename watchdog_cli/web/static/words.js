@@ -29,7 +29,7 @@ export const WORDS = {
     tokens: "Tokens", t_token: "Token", t_price: "Price", t_rise: "Change", t_most: "Highest", t_line: "Course",
     t_count: (n, shown) => (n === null ? "too many to show here" : n > shown ? `${shown} of ${n}, highest first` : `${n}`),
     t_low: "low liquidity", t_stopped: "no longer watched",
-    log: "Log", filter: "Show only lines with", follow: "Follow", no_log: "It has printed nothing yet.", log_gap: "… lines are missing here: the log grew faster than it could be shown …",
+    log: "Log", filter: "Show only lines with", filter_hint: "Filter", follow: "Follow", no_log: "It has printed nothing yet.", log_gap: "… lines are missing here: the log grew faster than it could be shown …",
     incidents: "Incidents", everyone: "All watchdogs of this user", this_one: "shown here",
     as_data: "Status as data", as_text: "Log as text", as_metrics: "Metrics",
     a_command: "Command", a_program: "Program", a_watchdog: "Watchdog", a_folder: "Folder", a_backups: "Backups", a_log: "Log", a_seen: "Last seen",
@@ -66,7 +66,7 @@ export const WORDS = {
     tokens: "العملات", t_token: "العملة", t_price: "السعر", t_rise: "التغيّر", t_most: "الأعلى", t_line: "المسار",
     t_count: (n, shown) => (n === null ? "أكثر من أن تُعرض هنا" : n > shown ? `${iso(shown)} من ${iso(n)}، الأعلى أولًا` : iso(n)),
     t_low: "سيولة منخفضة", t_stopped: "لم تعد تُراقب",
-    log: "السجلّ", filter: "أظهر الأسطر التي فيها فقط", follow: "متابعة", no_log: "لم يكتب شيئًا بعد.", log_gap: "… هنا أسطر ناقصة: كبر السجلّ أسرع مما يمكن عرضه …",
+    log: "السجلّ", filter: "أظهر الأسطر التي فيها فقط", filter_hint: "تصفية", follow: "متابعة", no_log: "لم يكتب شيئًا بعد.", log_gap: "… هنا أسطر ناقصة: كبر السجلّ أسرع مما يمكن عرضه …",
     incidents: "الحوادث", everyone: "كل المراقبين لهذا المستخدم", this_one: "معروض هنا",
     as_data: "الحالة كبيانات", as_text: "السجلّ كنصّ", as_metrics: "القياسات",
     a_command: "الأمر", a_program: "البرنامج", a_watchdog: "المراقب", a_folder: "المجلد", a_backups: "النسخ الاحتياطية", a_log: "السجلّ", a_seen: "آخر ظهور",
@@ -143,16 +143,31 @@ export function percent(value, digits = 1) {
   return value === null || value === undefined ? "–" : `${value.toFixed(digits)} %`;
 }
 
+export function change(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  const text = size >= 10000 ? size.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 }) : size.toFixed(size < 10 ? 2 : 1);
+  return `${value > 0 ? "+" : value < 0 ? "−" : ""}${text} %`;
+}
+
 export function uptimePercent(value) {
   // Never rounded up: 100 % means 100 %.
   if (value === null || value === undefined) return say("unknown");
   return `${String(Math.floor(value * 1000 + 1e-6) / 1000)} %`;
 }
 
-export function price(value) {
+export function fullPrice(value) {
   if (value === null || value === undefined) return "–";
-  if (value === 0) return "0";
-  return value >= 1 ? value.toLocaleString("en", { maximumFractionDigits: 4 }) : value.toLocaleString("en", { maximumSignificantDigits: 4, maximumFractionDigits: 20 });
+  const limits = value >= 1 ? { maximumFractionDigits: 4 } : { maximumSignificantDigits: 4, maximumFractionDigits: 20 };
+  return value.toLocaleString("en", limits);
+}
+
+export function price(value) {
+  // As traders write it: 0.0₆1235 has six zeros behind the point.
+  const text = fullPrice(value), zeros = /^0\.(0{4,})/.exec(text)?.[1].length;
+  if (!zeros) return text;
+  const small = [...String(zeros)].map((digit) => String.fromCodePoint(0x2080 + Number(digit))).join("");
+  return `0.0${small}${text.slice(2 + zeros)}`;
 }
 
 export function clock(at) {

@@ -1,0 +1,198 @@
+"""No content of a file, whatever it is, makes a reader raise anything but its documented error, or eat memory."""
+
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tracker.token_file import DamagedError, decode
+from watchdog_cli.adapters import heartbeat, state_file
+from watchdog_cli.adapters.config_file import load_settings
+from watchdog_cli.adapters.heartbeat import HeartbeatFile, NotABeatError
+from watchdog_cli.adapters.journal_reader import parse_notes
+from watchdog_cli.adapters.state_file import BadStateError
+from watchdog_cli.core.errors import ConfigError, UsageError
+from watchdog_cli.core.facts import Notice
+
+CAREFUL = settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+MINT = "So11111111111111111111111111111111111111112"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+NESTED = b"[" * 100_000
+HUGE_NUMBER = b"9" * 10_000
+SPECIAL = st.sampled_from(
+    [b"", b"\0" * 64, NESTED, b'{"a":' * 50_000, HUGE_NUMBER, b"\xff\xfe{}", b"\xef\xbb\xbf{}", b"NaN"]
+)
+
+
+def _keyed(*names: str) -> st.SearchStrategy[bytes]:
+    """JSON objects that use the names which the reader knows, with values of every kind."""
+    known = st.dictionaries(st.sampled_from(names), JSON, max_size=8)
+    return known.map(lambda found: json.dumps(found).encode())
+
+
+def _cut(content: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    """A writer that was interrupted."""
+    return st.tuples(content, st.integers(0, 300)).map(lambda pair: pair[0][: pair[1]])
+
+
+BEATS = _keyed("pid", "runId", "status", "intervalSeconds", "dumpSignal", "lastCycle", "message")
+STATES = _keyed(
+    "version",
+    "name",
+    "folder",
+    "command",
+    "watchdog",
+    "child",
+    "window",
+    "last",
+    "restarts",
+    "paused",
+    "boot_id",
+)
+
+
+@CAREFUL
+@given(content=st.binary(max_size=400) | SPECIAL | BEATS | _cut(BEATS))
+def test_a_heartbeat_of_any_content(tmp_path: Path, content: bytes) -> None:
+    """It is a beat or it is not; nothing else happens, and what is said is one line each."""
+    said: list[Notice] = []
+    path = tmp_path / "heartbeat.json"
+    path.unlink(missing_ok=True)
+    reader = HeartbeatFile(
+        str(path),
+        progress_key="lastCycle",
+        belongs=lambda pid: pid == 1,
+        say=said.append,
+        timeout_s=120,
+        timeout_is_chosen=True,
+    )
+    reader.begin_run("0123abcd")
+    path.write_bytes(content)
+    beat = reader.look()
+    try:
+        fields = heartbeat.parse(content)
+    except NotABeatError:
+        assert beat is None
+    else:
+        other = isinstance(fields.get("runId"), str) and fields["runId"] not in ("", "0123abcd")
+        assert (beat is None) == other
+    assert all("\n" not in notice.text for notice in said)
+
+
+@CAREFUL
+@given(content=st.binary(max_size=400) | SPECIAL | STATES | _cut(STATES))
+def test_a_state_file_of_any_content(content: bytes) -> None:
+    """A snapshot or a BadStateError; and what was read can be written and read again."""
+    try:
+        snapshot = state_file.decode(content)
+    except BadStateError as error:
+        assert "\n" not in str(error)
+    else:
+        assert state_file.decode(state_file.encode(snapshot)) == snapshot
+
+
+@CAREFUL
+@given(
+    lines=st.lists(
+        st.binary(max_size=100) | SPECIAL | _keyed("v", "seq", "at", "fact", "run", "cause"), max_size=6
+    )
+)
+def test_a_journal_of_any_content(lines: list[bytes]) -> None:
+    """Lines that say nothing are passed over; the others come out."""
+    good = b'{"v": 1, "seq": 5, "at": "2026-11-25T03:28:00.123Z", "fact": "finished", "why": "x", "exit_code": 0}'
+    assert list(parse_notes(good + b"\n"))
+    for note in parse_notes(b"\n".join(lines) + b"\n"):
+        assert note is not None
+
+
+@CAREFUL
+@given(content=st.binary(max_size=300) | st.text(max_size=200).map(str.encode) | SPECIAL)
+def test_a_settings_file_of_any_content(tmp_path: Path, content: bytes) -> None:
+    """Settings, or one line that says what is wrong."""
+    (tmp_path / "watchdog.toml").write_bytes(content)
+    try:
+        loaded = load_settings(str(tmp_path), {}, environ={})
+    except ConfigError as error:
+        assert "\n" not in str(error)
+    else:
+        assert loaded.policy.restart_delay_s >= 0
+
+
+@CAREFUL
+@given(value=JSON.filter(lambda value: not isinstance(value, dict)), key=st.sampled_from(
+    ["restart-delay", "max-restarts", "heartbeat", "restart", "memory-limit", "sd-notify", "name", "log-size"]))  # fmt: skip
+def test_a_variable_of_any_content(value: Any, key: str) -> None:
+    """Settings, or one line that names the variable."""
+    name = f"WATCHDOG_{key.upper().replace('-', '_')}"
+    try:
+        load_settings("/", {}, environ={name: str(value)})
+    except (ConfigError, UsageError) as error:
+        assert "\n" not in str(error)
+        assert name in str(error)
+
+
+TOKENS = st.dictionaries(
+    st.sampled_from([MINT, "x", ""]),
+    st.dictionaries(
+        st.sampled_from(
+            ["token", "name", "firstPrice", "lastPrice", "priceHistoryEvery20s", "stopped", "other"]
+        ),
+        JSON,
+    )
+    | JSON,
+    max_size=3,
+).map(lambda found: json.dumps(found).encode())
+
+
+@CAREFUL
+@given(content=st.binary(max_size=400) | SPECIAL | TOKENS | _cut(TOKENS))
+def test_a_token_file_of_any_content(content: bytes) -> None:
+    """Tokens, or a DamagedError in one line."""
+    try:
+        loaded = decode(content)
+    except DamagedError as error:
+        assert "\n" not in str(error)
+    else:
+        assert loaded is not None
+
+
+def test_a_huge_file_is_not_taken_into_memory(tmp_path: Path) -> None:
+    """100 MB where a heartbeat or a state file should be: refused, with little memory."""
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(100_000_000)
+    said: list[Notice] = []
+    reader = HeartbeatFile(
+        str(path),
+        progress_key=None,
+        belongs=lambda _: True,
+        say=said.append,
+        timeout_s=1,
+        timeout_is_chosen=True,
+    )
+    tracemalloc.start()
+    try:
+        assert reader.look() is None
+        refused = ""
+        try:
+            state_file.load(str(path))
+        except BadStateError as error:
+            refused = str(error)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "too large" in refused
+    assert len(said) == 1
+    assert peak < 8_000_000
