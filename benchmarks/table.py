@@ -21,6 +21,7 @@ class Row:
     ratio_limit: float | None = None
     at_least: bool = False
     note: str = ""
+    part: str = ""
 
     def missed(self) -> list[str]:
         """Which of its targets it misses."""
@@ -39,14 +40,17 @@ class Table:
     """All rows, printed as they come."""
 
     rows: list[Row] = field(default_factory=list)
+    part: str = ""
 
     def head(self, title: str, how: str) -> None:
         """Begin a part."""
+        self.part = title
         print(f"\n{title}: {how}", flush=True)
         print(f"  {'':44} {'measured':>14} {'target':>10} {'ratio':>7} {'target':>7}")
 
     def add(self, row: Row) -> None:
         """Print a row."""
+        row.part = self.part
         self.rows.append(row)
         sign = ">=" if row.at_least else "<="
         limit = "" if row.limit is None else f"{sign} {row.limit:g}"
@@ -65,5 +69,7 @@ class Table:
         aimed = [row for row in self.rows if row.limit is not None or row.ratio_limit is not None]
         print(f"\n{len(aimed) - len(missed)} of {len(aimed)} rows with a target hold theirs.")
         for row in missed:
-            print(f"  missed: {row.what}: {'; '.join(row.missed())}")
+            print(f"  missed: {row.part}: {row.what}: {'; '.join(row.missed())}")
+            if row.note:
+                print(f"    {row.note}")
         return len(missed)

@@ -48,6 +48,16 @@ def _cut(content: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
 
 
 BEATS = _keyed("pid", "runId", "status", "intervalSeconds", "dumpSignal", "lastCycle", "message")
+KEYS = [
+    "restart-delay",
+    "max-restarts",
+    "heartbeat",
+    "restart",
+    "memory-limit",
+    "sd-notify",
+    "name",
+    "log-size",
+]
 STATES = _keyed(
     "version",
     "name",
@@ -131,8 +141,7 @@ def test_a_settings_file_of_any_content(tmp_path: Path, content: bytes) -> None:
 
 
 @CAREFUL
-@given(value=JSON.filter(lambda value: not isinstance(value, dict)), key=st.sampled_from(
-    ["restart-delay", "max-restarts", "heartbeat", "restart", "memory-limit", "sd-notify", "name", "log-size"]))  # fmt: skip
+@given(value=JSON.filter(lambda value: not isinstance(value, dict)), key=st.sampled_from(KEYS))
 def test_a_variable_of_any_content(value: Any, key: str) -> None:
     """Settings, or one line that names the variable."""
     name = f"WATCHDOG_{key.upper().replace('-', '_')}"
@@ -169,10 +178,10 @@ def test_a_token_file_of_any_content(content: bytes) -> None:
 
 
 def test_a_huge_file_is_not_taken_into_memory(tmp_path: Path) -> None:
-    """100 MB where a heartbeat or a state file should be: refused, with little memory."""
+    """1.2 GB where a heartbeat or a state file should be: refused, with little memory."""
     path = tmp_path / "huge"
     with path.open("wb") as file:
-        file.truncate(100_000_000)
+        file.truncate(1_200_000_000)
     said: list[Notice] = []
     reader = HeartbeatFile(
         str(path),
@@ -195,4 +204,4 @@ def test_a_huge_file_is_not_taken_into_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert "too large" in refused
     assert len(said) == 1
-    assert peak < 8_000_000
+    assert peak < 12_000_000  # eight times what is read of a state file, and a hundredth of the file

@@ -319,3 +319,19 @@ def test_metrics_are_those_of_the_program(healthy, page):
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert b'name="tracker"' in answer.body
     assert b"# TYPE" in answer.body
+
+
+def test_incidents_can_be_read_by_their_exact_names(healthy, page):
+    """An unplanned end appears in the list with its text, its whole story can be read, and no path leads elsewhere."""
+    stream = Stream(page)
+    assert stream.wait("whole")["incidents"] == []
+    healthy.order("print famous last words;exit 3")
+    row = stream.wait("incidents")[0]
+    assert (row["cause"], row["text"]) == ("exit", "exit code 3")
+    found = page.get(f"/incidents/{row['id']}").json
+    assert found["id"] == row["id"]
+    assert "exit code 3" in found["parts"][0]["text"]
+    assert "famous last words" in found["parts"][1]["text"]
+    for name in ("last", row["id"][:8], "..%2f..", "%2e%2e", ".", row["id"] + "x", "%00"):
+        assert page.get(f"/incidents/{name}").status == 404, name
+    stream.close()

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -101,6 +102,9 @@ class Recorder:
                 self.chore.close()
 
     def _run(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            # Signals belong to the main thread: one that came here between two images of us would end us.
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         fine = False
         try:
             self._write_until_closed()

@@ -213,13 +213,13 @@ class Views:
         return PlainTextResponse("".join(f"{shown_line(line)}\n" for line in lines))
 
     async def incident(self, request: Request) -> Response:
-        """The files of one incident."""
+        """What is known of one incident."""
         self.may_read(request)
         places, name = self._places(request), request.path_params["name"]
         found = await asyncio.to_thread(read_incident, places, name)
         if found is None:
             raise Refused(404, "there is no such incident")
-        return JSONResponse({"id": name, "files": found})
+        return JSONResponse({"id": name, "parts": found})
 
     async def events(self, request: Request) -> Response:
         """The stream on which the page lives."""

@@ -225,25 +225,26 @@ function toEnd() {
 }
 
 function drawIncidents() {
-  const box = $("incidents"), names = seen.incidents ?? [];
-  $("incidents-card").hidden = names.length === 0;
+  const box = $("incidents"), rows = seen.incidents ?? [];
+  $("incidents-card").hidden = rows.length === 0;
   const old = new Map([...box.children].map((one) => [one.dataset.name, one]));
-  box.replaceChildren(...names.map((name) => old.get(name) ?? incident(name)));
+  box.replaceChildren(...rows.map((row) => old.get(row.id) ?? incident(row)));
 }
 
-function incident(name) {
-  const box = element("details", null, { "data-name": name }), head = element("summary");
-  head.append(isolated(name));
+function incident(row) {
+  const box = element("details", null, { "data-name": row.id }), head = element("summary"), small = element("small");
+  small.append(isolated(row.at ? clock(row.at) : row.id));
+  head.append(isolated(row.text ?? row.id), " ", small);
   box.append(head);
   box.addEventListener("toggle", async () => {
     if (!box.open || box.dataset.loaded) return;
-    const answer = await call(`incidents/${encodeURIComponent(name)}${query}`);
+    const answer = await call(`incidents/${encodeURIComponent(row.id)}${query}`);
     if (!answer.ok) { show(say("failed", answer.why)); return; }
     box.dataset.loaded = "yes";
-    for (const file of answer.data.files) {
+    for (const part of answer.data.parts) {
       const title = element("h4");
-      title.append(isolated(file.file));
-      box.append(title, element("pre", file.text, { tabindex: "0" }));
+      title.append(isolated(part.file || row.id));
+      box.append(title, element("pre", part.text, { tabindex: "0" }));
     }
   });
   return box;
