@@ -15,7 +15,7 @@ UNTIL_HELD = 'echo $$ >"$say"; if [ -e hold ]; then read x <"$never"; fi'
 RUN = (WATCHDOG, "run", "--quiet", *UNLIMITED)
 TIMEOUT_S = 0.4
 BARE_MS = 1.04  # where the targets in milliseconds were set
-WARM = 50  # restarts before the first look: a run with a history is compared with one that has a longer one
+WARM = 200  # restarts before the first look: a run with a history is compared with one that has a longer one
 
 
 def death(stand: Stand, table: Table, *, quick: bool) -> None:
@@ -48,9 +48,7 @@ def death(stand: Stand, table: Table, *, quick: bool) -> None:
         )
         if ours:
             here = median(bare)
-            row.note += (
-                f"; at {BARE_MS} ms for the bare loop this would be {BARE_MS * ratio:.2f} (here {here:.2f})"
-            )
+            row.note += f"; at {BARE_MS} ms for the bare loop this is {BARE_MS * ratio:.2f} (here {here:.2f})"
         table.add(row)
 
 
@@ -110,7 +108,7 @@ def rapid(stand: Stand, table: Table, *, quick: bool) -> None:
     table.add(Row("threads more than before", after.threads - before.threads, "", 0.0))
     grown = (after.rss - before.rss) / 2**20
     note = f"{before.rss / 2**20:.1f} MiB before, {after.rss / 2**20:.1f} after"
-    table.add(Row("memory more than before", grown, "MiB", 0.5, note=note))
+    table.add(Row("memory more than before", grown, "MiB", 1.0, note=note))
 
 
 def _count(one: Talker, wanted: int) -> int:

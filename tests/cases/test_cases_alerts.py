@@ -40,7 +40,7 @@ def await_texts(server: TelegramServer, count: int, limit_s: float = 30) -> list
     return server.texts()
 
 
-def test_n01_a_wish_to_be_left_alone_is_obeyed_while_restarts_go_on(
+def test_N01_a_wish_to_be_left_alone_is_obeyed_while_restarts_go_on(
     dog: Watchdog, server: TelegramServer
 ) -> None:
     """The service asks for 6 s of rest in a storm: nothing before that, then one summary that counts all of it."""
@@ -64,7 +64,7 @@ def test_n01_a_wish_to_be_left_alone_is_obeyed_while_restarts_go_on(
     dog.stop()
 
 
-def test_n02_ten_crash_and_recover_cycles_are_four_messages(dog: Watchdog, server: TelegramServer) -> None:
+def test_N02_ten_crash_and_recover_cycles_are_four_messages(dog: Watchdog, server: TelegramServer) -> None:
     """Ten crashes with recoveries in between: four messages at most, and the last one says that it is well."""
     dog.start(
         *("--quiet", "--restart-delay", "100ms", "--max-restarts", "50"),
@@ -85,7 +85,7 @@ def test_n02_ten_crash_and_recover_cycles_are_four_messages(dog: Watchdog, serve
     assert len(dog.facts("ended")) == 10
 
 
-def test_n04_a_long_foreign_traceback_arrives_with_head_and_tail(
+def test_N04_a_long_foreign_traceback_arrives_with_head_and_tail(
     dog: Watchdog, server: TelegramServer
 ) -> None:
     """20 kB of Korean and emoji: delivered in one message of legal size, both ends kept."""
@@ -101,7 +101,7 @@ def test_n04_a_long_foreign_traceback_arrives_with_head_and_tail(
     assert server.messages[0].html
 
 
-def test_n06_giving_up_is_told_at_that_moment(dog: Watchdog, server: TelegramServer) -> None:
+def test_N06_giving_up_is_told_at_that_moment(dog: Watchdog, server: TelegramServer) -> None:
     """Below alert-after and within the gap: told at once, before the watchdog is gone with its code (K01)."""
     process = dog.start(
         *(
@@ -124,7 +124,7 @@ def test_n06_giving_up_is_told_at_that_moment(dog: Watchdog, server: TelegramSer
     assert "GAVE UP: 2 restarts within 5m did not help" in seen
 
 
-def test_n06_a_test_says_if_it_arrived(dog: Watchdog, server: TelegramServer) -> None:
+def test_N06_a_test_says_if_it_arrived(dog: Watchdog, server: TelegramServer) -> None:
     """`notify --test`: 0 and a message; with a bad token not 0, the reason, and the token hidden."""
     good = dog.cli("notify", "--test", **told(server))
     assert (good.returncode, good.stdout) == (0, "telegram: ok\n")
@@ -142,7 +142,7 @@ def test_n06_a_test_says_if_it_arrived(dog: Watchdog, server: TelegramServer) ->
     assert "MARKER" not in half.stderr
 
 
-def test_r07_what_a_person_asks_for_is_not_told(dog: Watchdog, server: TelegramServer) -> None:
+def test_R07_what_a_person_asks_for_is_not_told(dog: Watchdog, server: TelegramServer) -> None:
     """Restarts and the stop: no message, and no thread for them either."""
     process = dog.start(*PLAIN, *FAST, **told(server))
     dog.ready()
@@ -155,7 +155,7 @@ def test_r07_what_a_person_asks_for_is_not_told(dog: Watchdog, server: TelegramS
     assert server.calls == []
 
 
-def test_r08_recovery_after_giving_up_is_told(dog: Watchdog, server: TelegramServer) -> None:
+def test_R08_recovery_after_giving_up_is_told(dog: Watchdog, server: TelegramServer) -> None:
     """It gave up and slowly tries; a person mends and restarts it: the end of the incident is told."""
     dog.plan("exit 1", "exit 1", "beat 0.2")
     dog.start(*BEATS, *FAST, "--max-restarts", "1", "--retry-after", "10m", **told(server))
@@ -165,7 +165,7 @@ def test_r08_recovery_after_giving_up_is_told(dog: Watchdog, server: TelegramSer
     assert "2 ends" in server.texts()[-1]
 
 
-def test_r08_recovery_is_told_by_the_next_watchdog(dog: Watchdog, server: TelegramServer) -> None:
+def test_R08_recovery_is_told_by_the_next_watchdog(dog: Watchdog, server: TelegramServer) -> None:
     """The watchdog ended with 12; mended and run again, the new one tells that it is well."""
     dog.plan("exit 1", "exit 1", "beat 0.2")
     first = dog.start(*BEATS, *FAST, "--max-restarts", "1", **told(server))
@@ -178,7 +178,7 @@ def test_r08_recovery_is_told_by_the_next_watchdog(dog: Watchdog, server: Telegr
     wait_until(lambda: not (dog.folder / ".watchdog/tracker/alerts.json").exists(), "nothing left to tell")
 
 
-def test_r12_nothing_is_told_during_a_pause(dog: Watchdog, server: TelegramServer) -> None:
+def test_R12_nothing_is_told_during_a_pause(dog: Watchdog, server: TelegramServer) -> None:
     """Paused and killed: no message; after the pause it is told of real trouble again."""
     dog.start(*PLAIN, *FAST, **told(server))
     pid = dog.ready()
@@ -193,14 +193,14 @@ def test_r12_nothing_is_told_during_a_pause(dog: Watchdog, server: TelegramServe
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL", "SIGBUS"])
-def test_s07_the_message_names_the_signal(dog: Watchdog, server: TelegramServer, name: str) -> None:
+def test_S07_the_message_names_the_signal(dog: Watchdog, server: TelegramServer, name: str) -> None:
     """Any death is a death, with its name."""
     dog.plan(f"die {name}", "silent")
     dog.start(*PLAIN, **told(server))
     assert f"killed by {name}" in await_texts(server, 1)[0].splitlines()[0]
 
 
-def test_s07_a_freeze_is_told_with_its_stacks_at_hand(dog: Watchdog, server: TelegramServer) -> None:
+def test_S07_a_freeze_is_told_with_its_stacks_at_hand(dog: Watchdog, server: TelegramServer) -> None:
     """One message for one freeze, and it says where the stacks are."""
     dog.plan("beat 0.2;note up", "beat 0.2")
     limits = ("--heartbeat", "heartbeat.json", "--heartbeat-timeout", "1500ms", "--start-grace", "20s")
@@ -213,7 +213,7 @@ def test_s07_a_freeze_is_told_with_its_stacks_at_hand(dog: Watchdog, server: Tel
     assert dog.cli("incidents", incident).returncode == 0
 
 
-def test_x06_the_token_is_seen_nowhere(dog: Watchdog, server: TelegramServer) -> None:
+def test_X06_the_token_is_seen_nowhere(dog: Watchdog, server: TelegramServer) -> None:
     """All commands, a failing service, an incident whose log names it: the marker is in no file and no output."""
     hook = "https://u:MARKER-password@127.0.0.1:9/MARKER-path?q=MARKER-query"
     more = told(server) | {"WATCHDOG_WEBHOOK_URL": hook, "WATCHDOG_TELEGRAM_URL": "http://127.0.0.1:9"}

@@ -52,7 +52,7 @@ def test_the_shim_moves_the_wall_clock_and_nothing_else(clock: WallClock) -> Non
 
 
 @pytest.mark.parametrize("step_s", STEPS)
-def test_c01_step_of_the_wall_clock_kills_nobody(dog: Watchdog, clock: WallClock, step_s: float) -> None:
+def test_C01_step_of_the_wall_clock_kills_nobody(dog: Watchdog, clock: WallClock, step_s: float) -> None:
     """An hour on, an hour back, forty years on, while it beats: no kill, no pause noticed, and ages stay true."""
     dog.start(*BEATING, orders=("beat 0.3",), **clock.environment)
     pid = dog.ready()
@@ -71,7 +71,7 @@ def test_c01_step_of_the_wall_clock_kills_nobody(dog: Watchdog, clock: WallClock
     assert ("forward" if step_s > 0 else "back") in marks[0]
 
 
-def test_c01_step_hides_no_hang(dog: Watchdog, clock: WallClock) -> None:
+def test_C01_step_hides_no_hang(dog: Watchdog, clock: WallClock) -> None:
     """The clock goes back an hour and the program falls silent: found after the timeout, not an hour later."""
     dog.start(*BEATING, orders=("beat 0.3",), **clock.environment)
     dog.await_health("healthy")
@@ -81,7 +81,7 @@ def test_c01_step_hides_no_hang(dog: Watchdog, clock: WallClock) -> None:
     assert 2.9 <= hang["silent_s"] < 9
 
 
-def test_c01_step_resets_no_cap(dog: Watchdog, clock: WallClock) -> None:
+def test_C01_step_resets_no_cap(dog: Watchdog, clock: WallClock) -> None:
     """Two deaths, an hour on by the wall clock, two more: all four lie in the window, and it gives up."""
     process = dog.start(
         "--no-heartbeat", "--restart-delay", "200ms", "--max-restarts", "3", "--restart-window", "60s",
@@ -97,7 +97,7 @@ def test_c01_step_resets_no_cap(dog: Watchdog, clock: WallClock) -> None:
 
 
 @pytest.mark.parametrize("step_s", STEPS)
-def test_c02_delay_is_as_long_as_it_was(dog: Watchdog, clock: WallClock, step_s: float) -> None:
+def test_C02_delay_is_as_long_as_it_was(dog: Watchdog, clock: WallClock, step_s: float) -> None:
     """The wall clock steps in the middle of the delay: the next start is on time, and no time is negative."""
     dog.start("--no-heartbeat", "--restart-delay", "3s", **clock.environment)
     first = dog.ready()
@@ -124,7 +124,7 @@ def test_c02_delay_is_as_long_as_it_was(dog: Watchdog, clock: WallClock, step_s:
     )
 
 
-def test_c02_status_and_adoption_after_a_step(dog: Watchdog, clock: WallClock) -> None:
+def test_C02_status_and_adoption_after_a_step(dog: Watchdog, clock: WallClock) -> None:
     """Back by an hour, then the watchdog is killed: the program is known again by its identity, and taken over."""
     process = dog.start("--no-heartbeat", **clock.environment)
     pid = dog.ready()
@@ -141,7 +141,7 @@ def test_c02_status_and_adoption_after_a_step(dog: Watchdog, clock: WallClock) -
     assert dog.pids("CLEAN") == [pid]
 
 
-def test_c02_report_and_log_bear_times_that_go_back(dog: Watchdog, clock: WallClock) -> None:
+def test_C02_report_and_log_bear_times_that_go_back(dog: Watchdog, clock: WallClock) -> None:
     """A log and a journal whose times go back by an hour: every command that reads them still answers."""
     dog.start("--no-heartbeat", "--restart-delay", "100ms", orders=("print hello",), **clock.environment)
     first = dog.ready()
@@ -155,7 +155,7 @@ def test_c02_report_and_log_bear_times_that_go_back(dog: Watchdog, clock: WallCl
     assert dog.cli("tail-log", "-n", "50").stdout.count("hello") == 2
 
 
-def test_c03_long_freeze_of_both_gives_one_full_timeout(dog: Watchdog) -> None:
+def test_C03_long_freeze_of_both_gives_one_full_timeout(dog: Watchdog) -> None:
     """Both frozen for five timeouts and thawed: nobody is replaced while a beat comes, and the pause is told once."""
     process = dog.start(*BEATING, orders=("beat 0.3",))
     pid = dog.ready()
@@ -168,7 +168,7 @@ def test_c03_long_freeze_of_both_gives_one_full_timeout(dog: Watchdog) -> None:
     assert len(dog.facts("own-pause")) == 1
 
 
-def test_c03_without_a_beat_after_the_thaw_it_is_a_hang(dog: Watchdog) -> None:
+def test_C03_without_a_beat_after_the_thaw_it_is_a_hang(dog: Watchdog) -> None:
     """Both frozen for two timeouts, the program stays silent afterwards: a hang, one full timeout after the thaw."""
     process = dog.start(*BEATING, orders=("beat 0.3",))
     pid = dog.ready()
@@ -184,7 +184,7 @@ def test_c03_without_a_beat_after_the_thaw_it_is_a_hang(dog: Watchdog) -> None:
     assert 2.5 <= hang["up"] - thawed_at < 9
 
 
-def test_c03_short_freeze_of_the_watchdog_alone_changes_nothing(dog: Watchdog) -> None:
+def test_C03_short_freeze_of_the_watchdog_alone_changes_nothing(dog: Watchdog) -> None:
     """Only the watchdog is frozen, again and again, while the program beats: nobody is replaced."""
     process = dog.start(*BEATING, orders=("beat 0.3",))
     pid = dog.ready()
@@ -197,7 +197,7 @@ def test_c03_short_freeze_of_the_watchdog_alone_changes_nothing(dog: Watchdog) -
     assert dog.await_health("healthy")["child"]["pid"] == pid
 
 
-def test_c03_death_during_the_freeze_is_a_death(dog: Watchdog) -> None:
+def test_C03_death_during_the_freeze_is_a_death(dog: Watchdog) -> None:
     """The program died while the watchdog was frozen: told as the death that it was, never as a hang."""
     process = dog.start(*BEATING, orders=("beat 0.3",))
     first = dog.ready()

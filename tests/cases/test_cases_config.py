@@ -39,7 +39,7 @@ def _seen(dog: Watchdog) -> list[object]:
     return found
 
 
-def test_g01_nothing_that_passes_through_is_read(dog: Watchdog) -> None:
+def test_G01_nothing_that_passes_through_is_read(dog: Watchdog) -> None:
     """Percent, dollar, hash, quotes, escapes, other scripts in arguments and in the environment: all as they were."""
     value = "".join(STRANGE)
     process = dog.run("--restart", "never", "--", sys.executable, "-c", SEES, *STRANGE, STRANGE=value)
@@ -47,7 +47,7 @@ def test_g01_nothing_that_passes_through_is_read(dog: Watchdog) -> None:
     assert _seen(dog) == [[word.encode().hex() for word in STRANGE], value.encode().hex()]
 
 
-def test_g01_bytes_that_are_no_text_pass_through(dog: Watchdog) -> None:
+def test_G01_bytes_that_are_no_text_pass_through(dog: Watchdog) -> None:
     """Arguments and values that are no UTF-8 arrive byte for byte, and status and state can still be read."""
     word = os.fsdecode(b"caf\xe9-\xff\xfe")
     dog.write("sees.py", SEES + "import time\ntime.sleep(600)\n")
@@ -60,7 +60,7 @@ def test_g01_bytes_that_are_no_text_pass_through(dog: Watchdog) -> None:
     dog.stop()
 
 
-def test_g01_path_with_every_odd_sign_is_a_path(dog: Watchdog) -> None:
+def test_G01_path_with_every_odd_sign_is_a_path(dog: Watchdog) -> None:
     """A heartbeat file and a log folder whose names are full of signs: used as they stand, from option and variable."""
     name = "100%s $HOME #1 'q' \"d\" ${x} مرحبا é"
     dog.start(*QUICK, "--heartbeat", name, "--heartbeat-timeout", "2s", "--start-grace", "30s",
@@ -74,7 +74,7 @@ def test_g01_path_with_every_odd_sign_is_a_path(dog: Watchdog) -> None:
     dog.fact("hang")
 
 
-def test_g01_folder_with_every_odd_sign_works(dog: Watchdog) -> None:
+def test_G01_folder_with_every_odd_sign_works(dog: Watchdog) -> None:
     """The same for the folder of everything, given by -C."""
     place = dog.folder / "a b 'c' \"d\" %s $HOME é مرحبا #\n2"
     place.mkdir()
@@ -102,7 +102,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("word", LIMITS)
-def test_g02_one_word_for_no_limit_and_no_negative_one(dog: Watchdog, word: str) -> None:
+def test_G02_one_word_for_no_limit_and_no_negative_one(dog: Watchdog, word: str) -> None:
     """A whole number, 0 or unlimited is taken and shown; all else is one line with code 2 that quotes it."""
     code, shown = LIMITS[word]
     found = dog.cli("config", "--max-restarts", word)
@@ -116,7 +116,7 @@ def test_g02_one_word_for_no_limit_and_no_negative_one(dog: Watchdog, word: str)
         assert "max-restarts" in found.stderr
 
 
-def test_g02_zero_never_restarts(dog: Watchdog) -> None:
+def test_G02_zero_never_restarts(dog: Watchdog) -> None:
     """--max-restarts 0: the first death is the last one, code 12, and it is said so."""
     assert dog.start("--no-heartbeat", "--max-restarts", "0", orders=("exit 7",)).wait(30) == 12
     assert len(dog.stamps()) == 1
@@ -124,7 +124,7 @@ def test_g02_zero_never_restarts(dog: Watchdog) -> None:
     assert "exit code 7" in dog.printed()
 
 
-def test_g02_unlimited_never_gives_up(dog: Watchdog) -> None:
+def test_G02_unlimited_never_gives_up(dog: Watchdog) -> None:
     """--max-restarts unlimited: far more deaths than the usual cap, and still there."""
     dog.start(
         "--no-heartbeat", "--quiet", "--max-restarts", "unlimited", "--restart-delay", "0", orders=("exit 7",)
@@ -155,7 +155,7 @@ DURATIONS = [
 
 
 @pytest.mark.parametrize("word", DURATIONS)
-def test_g02_nonsense_for_a_time_is_refused(dog: Watchdog, word: str) -> None:
+def test_G02_nonsense_for_a_time_is_refused(dog: Watchdog, word: str) -> None:
     """No number, negative, endless, with blanks, too long: one line with code 2 that names option and right form."""
     found = dog.cli("config", "--restart-delay", word)
     assert (found.returncode, found.stderr.count("\n"), found.stdout) == (2, 1, ""), found.stderr
@@ -177,7 +177,7 @@ CLASHES = [
 
 
 @pytest.mark.parametrize(("words", "names"), CLASHES, ids=[" ".join(words) for words, _ in CLASHES])
-def test_g03_contradiction_names_both_and_starts_nothing(
+def test_G03_contradiction_names_both_and_starts_nothing(
     dog: Watchdog, words: tuple[str, ...], names: tuple[str, str]
 ) -> None:
     """Two options that cannot both hold: one line with code 2 naming both, at once, and nothing is written."""
@@ -187,7 +187,7 @@ def test_g03_contradiction_names_both_and_starts_nothing(
     assert os.listdir(dog.folder) == []
 
 
-def test_g03_effective_settings_say_where_they_come_from(dog: Watchdog) -> None:
+def test_G03_effective_settings_say_where_they_come_from(dog: Watchdog) -> None:
     """Option over variable over file over default, each with its place, as table and as JSON."""
     dog.write("watchdog.toml", 'restart-delay = "7s"\nmax-restarts = 4\nstop-timeout = "20s"\n')
     words = ("config", "--restart-delay", "1s")
@@ -222,7 +222,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("what", BAD_FILES)
-def test_g03_bad_file_is_one_line_with_code_10(dog: Watchdog, what: str) -> None:
+def test_G03_bad_file_is_one_line_with_code_10(dog: Watchdog, what: str) -> None:
     """The file, the key and the reason in one line; code 10 by every command that reads it; nothing is started."""
     text, part = BAD_FILES[what]
     dog.write("watchdog.toml", text)
@@ -235,7 +235,7 @@ def test_g03_bad_file_is_one_line_with_code_10(dog: Watchdog, what: str) -> None
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00" * 100, b"a" * 3_000_000, b"= \n" * 10])
-def test_g03_file_of_garbage_is_one_line_with_code_10(dog: Watchdog, content: bytes) -> None:
+def test_G03_file_of_garbage_is_one_line_with_code_10(dog: Watchdog, content: bytes) -> None:
     """Bytes that are no text, NUL bytes, megabytes of nothing: no traceback, code 10."""
     (dog.folder / "watchdog.toml").write_bytes(content)
     found = dog.cli("run", "--", *dog.command())
@@ -243,7 +243,7 @@ def test_g03_file_of_garbage_is_one_line_with_code_10(dog: Watchdog, content: by
     assert len(found.stderr) < 600
 
 
-def test_g03_option_of_the_moment_beats_a_clash_in_the_file(dog: Watchdog) -> None:
+def test_G03_option_of_the_moment_beats_a_clash_in_the_file(dog: Watchdog) -> None:
     """--restart never on the command line over a file with a cap: what the person typed counts, no error."""
     dog.write("watchdog.toml", "max-restarts = 3\n")
     process = dog.start("--no-heartbeat", "--restart", "never", orders=("exit 5",))

@@ -98,7 +98,7 @@ while True: time.sleep(60)
 """
 
 
-def test_k02_first_process_reaps_orphans_and_stops_in_order(space: Space) -> None:
+def test_K02_first_process_reaps_orphans_and_stops_in_order(space: Space) -> None:
     """As process 1: fifty orphans are reaped, SIGTERM stops the program in order, and all is over in time."""
     space.rig.write("clean.py", CLEAN)
     outer = space.run(*PLAIN, "--", sys.executable, "clean.py")
@@ -113,19 +113,19 @@ def test_k02_first_process_reaps_orphans_and_stops_in_order(space: Space) -> Non
 
 
 @pytest.mark.parametrize(("code", "expected"), [("sys.exit(42)", 42), ("os.kill(os.getpid(), 9)", 137)])
-def test_k02_exit_code_of_the_program_is_passed_on(space: Space, code: str, expected: int) -> None:
+def test_K02_exit_code_of_the_program_is_passed_on(space: Space, code: str, expected: int) -> None:
     """With restart never the container ends as the program ended."""
     outer = space.run(*PLAIN, "--restart", "never", "--", sys.executable, "-c", f"import os, sys; {code}")
     assert outer.wait(30) == expected
 
 
-def test_k02_giving_up_ends_the_container_with_a_code(space: Space) -> None:
+def test_K02_giving_up_ends_the_container_with_a_code(space: Space) -> None:
     """A crash loop beyond the cap ends process 1 with the documented code."""
     options = ("--no-heartbeat", "--restart-delay", "0", "--max-restarts", "2")
     assert space.run(*options, "--", "false").wait(30) == 12
 
 
-def test_k02_grandchildren_with_sessions_of_their_own_go_with_the_run(space: Space) -> None:
+def test_K02_grandchildren_with_sessions_of_their_own_go_with_the_run(space: Space) -> None:
     """What a run left behind in other sessions is ended before the next one starts, also as process 1."""
     code = """
 import os, signal, time
@@ -159,7 +159,7 @@ def _below(pid: int) -> list[int]:
     return found
 
 
-def test_k02_strangers_in_the_namespace_are_reaped_and_let_alone(space: Space) -> None:
+def test_K02_strangers_in_the_namespace_are_reaped_and_let_alone(space: Space) -> None:
     """What somebody else starts in the container is no part of the program: no signal, but its zombie is reaped."""
     space.run(*PLAIN, "--", "sleep", "600")
     space.rig.fact("spawned")
@@ -179,7 +179,7 @@ def test_k02_strangers_in_the_namespace_are_reaped_and_let_alone(space: Space) -
     assert space.outer.wait(20) == 0
 
 
-def test_k02_signals_for_the_program_are_passed_on(space: Space) -> None:
+def test_K02_signals_for_the_program_are_passed_on(space: Space) -> None:
     """SIGHUP and SIGUSR1 to process 1 reach the program, which reloads; neither ends anything."""
     code = """
 import signal, time
@@ -346,7 +346,7 @@ while True:
 """
 
 
-def test_l07_full_disk_stops_nobody(tmp_path: Path) -> None:
+def test_L07_full_disk_stops_nobody(tmp_path: Path) -> None:
     """Log, state and journal on a full disk: the program lives and is restarted, the old state is whole, status is
     true; with room again the log goes on and says what was lost.
     """

@@ -38,7 +38,7 @@ def _lives(pid: int) -> bool:
     return state not in "ZX"
 
 
-def test_p01_stop_covers_shell_and_both_pythons(rig: Rig) -> None:
+def test_P01_stop_covers_shell_and_both_pythons(rig: Rig) -> None:
     """A shell that starts a Python that starts a Python: after the stop none of the three is left."""
     rig.write("member.py", MEMBER)
     rig.write(
@@ -54,7 +54,7 @@ def test_p01_stop_covers_shell_and_both_pythons(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("session", [False, True])
-def test_p02_member_that_outlives_the_leader_is_waited_for_and_killed(rig: Rig, session: bool) -> None:
+def test_P02_member_that_outlives_the_leader_is_waited_for_and_killed(rig: Rig, session: bool) -> None:
     """The leader ends at once, another member is deaf: stop returns only when that one is gone, after the timeout."""
     rig.write("member.py", MEMBER)
     start = (
@@ -70,7 +70,7 @@ def test_p02_member_that_outlives_the_leader_is_waited_for_and_killed(rig: Rig, 
     assert rig.facts("killing")
 
 
-def test_p03_next_start_waits_for_the_old_tree(rig: Rig) -> None:
+def test_P03_next_start_waits_for_the_old_tree(rig: Rig) -> None:
     """A worker behind a shell needs its time to close: the lives of two workers never overlap, over many restarts."""
     worker = """
 import os, signal, sys, time
@@ -124,7 +124,7 @@ while True: time.sleep(60)
 """
 
 
-def test_p04_second_interrupt_shortens_the_stop(rig: Rig) -> None:
+def test_P04_second_interrupt_shortens_the_stop(rig: Rig) -> None:
     """Ctrl-C twice: the first asks, the second kills at once; nobody is left."""
     rig.write("slow.py", SLOW)
     watchdog = rig.run(*PLAIN, "--stop-timeout", "25s", "--", sys.executable, "slow.py")
@@ -150,7 +150,7 @@ time.sleep(600)
 """
 
 
-def test_p04_term_stops_in_order(rig: Rig) -> None:
+def test_P04_term_stops_in_order(rig: Rig) -> None:
     """SIGTERM alone gives the program its time and leaves nobody."""
     rig.write("clean.py", CLEAN)
     watchdog = rig.run(*PLAIN, "--", sys.executable, "clean.py")
@@ -161,7 +161,7 @@ def test_p04_term_stops_in_order(rig: Rig) -> None:
     assert rig.marked() == {}
 
 
-def test_p04_closed_terminal_leaves_nobody(rig: Rig) -> None:
+def test_P04_closed_terminal_leaves_nobody(rig: Rig) -> None:
     """The window is closed: SIGHUP stops program and watchdog in order."""
     rig.write("clean.py", CLEAN)
     pid, terminal = pty.fork()
@@ -177,7 +177,7 @@ def test_p04_closed_terminal_leaves_nobody(rig: Rig) -> None:
     assert rig.marked() == {}
 
 
-def test_p05_never_two_after_the_supervisor_was_killed(rig: Rig) -> None:
+def test_P05_never_two_after_the_supervisor_was_killed(rig: Rig) -> None:
     """Kill -9 of the watchdog, then the same start again: exactly one program, and it is said what was done."""
     rig.write("member.py", MEMBER)
     watchdog = rig.run(*PLAIN, "--", sys.executable, "member.py", "one.pid")
@@ -194,7 +194,7 @@ def test_p05_never_two_after_the_supervisor_was_killed(rig: Rig) -> None:
     assert rig.cli("stop").returncode == 0
 
 
-def test_p07_hundred_crashes_leave_no_zombie_and_no_handle(rig: Rig) -> None:
+def test_P07_hundred_crashes_leave_no_zombie_and_no_handle(rig: Rig) -> None:
     """A hundred crashes in a row: no defunct child at any look, descriptors and threads as at the start."""
     rig.write("crash.py", "import os, sys; open('count', 'a').write('x'); sys.exit(1)")
     watchdog = rig.run(
@@ -244,7 +244,7 @@ time.sleep(600)
 """
 
 
-def test_p08_detached_sleeper_that_holds_stdout_delays_nothing(rig: Rig) -> None:
+def test_P08_detached_sleeper_that_holds_stdout_delays_nothing(rig: Rig) -> None:
     """A sleeper that the program left holds its stdout: crash and stop are noticed by the process, at normal speed."""
     rig.write("sleeper.py", SLEEPER)
     rig.run(*PLAIN, "--", sys.executable, "sleeper.py")

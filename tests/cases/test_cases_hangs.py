@@ -19,7 +19,7 @@ def _limit(seconds: float) -> tuple[str, ...]:
     return (*QUICK, "--heartbeat-timeout", f"{seconds}s", "--start-grace", "30s")
 
 
-def test_h01_silence_after_beats_is_a_hang_and_no_crash(dog: Watchdog) -> None:
+def test_H01_silence_after_beats_is_a_hang_and_no_crash(dog: Watchdog) -> None:
     """Three beats, then it blocks for ever while it lives: replaced on time, and every record says hang."""
     dog.plan(BEATS, BEATS)
     dog.start(*_limit(2))
@@ -59,7 +59,7 @@ def mute_server() -> Iterator[int]:
         one.close()
 
 
-def test_h02_call_without_a_limit_is_found_as_a_hang(dog: Watchdog, mute_server: int) -> None:
+def test_H02_call_without_a_limit_is_found_as_a_hang(dog: Watchdog, mute_server: int) -> None:
     """A program that waits for ever for an answer of the network is replaced as hung."""
     waits = (
         f"import os, socket\nopen(os.environ['WATCHDOG_HEARTBEAT'], 'w').write('{{}}')\n"
@@ -71,7 +71,7 @@ def test_h02_call_without_a_limit_is_found_as_a_hang(dog: Watchdog, mute_server:
     assert dog.fact("ended")["cause"] == "hang"
 
 
-def test_h02_tracker_with_a_mute_price_server_goes_on_and_is_left_alone(
+def test_H02_tracker_with_a_mute_price_server_goes_on_and_is_left_alone(
     dog: Watchdog, mute_server: int
 ) -> None:
     """Our own tracker limits each call: it keeps beating, says degraded, and nobody replaces it."""
@@ -91,7 +91,7 @@ def test_h02_tracker_with_a_mute_price_server_goes_on_and_is_left_alone(
     assert "did not answer within 0.5 s" in dog.log()
 
 
-def test_h03_standing_still_is_a_hang_only_where_asked(dog: Watchdog) -> None:
+def test_H03_standing_still_is_a_hang_only_where_asked(dog: Watchdog) -> None:
     """Beats with a counter that stands: replaced as no-progress with the rule, left alone without it."""
     orders = ('beat 0.2 {"done": 7, "status": "degraded", "message": "no prices"}',)
     rule = ("--progress-key", "done", "--progress-timeout", "2s")
@@ -109,7 +109,7 @@ def test_h03_standing_still_is_a_hang_only_where_asked(dog: Watchdog) -> None:
     stays_true(lambda: len(dog.facts("hang")) == known, "no kill", 4)
 
 
-def test_h03_progress_that_moves_is_no_hang(dog: Watchdog) -> None:
+def test_H03_progress_that_moves_is_no_hang(dog: Watchdog) -> None:
     """The counter moves with each beat: the rule is on and nobody is replaced; when it stands, the hang comes."""
     dog.start(
         *_limit(10), "--progress-key", "done", "--progress-timeout", "2s", orders=('beat 0.2 {"done": $seq}',)
@@ -120,7 +120,7 @@ def test_h03_progress_that_moves_is_no_hang(dog: Watchdog) -> None:
     assert dog.fact("hang")["cause"] == "no-progress"
 
 
-def test_h04_beat_of_before_is_no_beat_for_each_run(dog: Watchdog) -> None:
+def test_H04_beat_of_before_is_no_beat_for_each_run(dog: Watchdog) -> None:
     """An old file, and a program that needs longer than the limit: no kill, not in the next run either."""
     path = dog.write("heartbeat.json", "{}")
     os.utime(path, (time.time() - 600, time.time() - 600))
@@ -137,7 +137,7 @@ def test_h04_beat_of_before_is_no_beat_for_each_run(dog: Watchdog) -> None:
     assert all(fact["after_s"] >= 3 for fact in dog.facts("healthy"))
 
 
-def test_h04_beat_with_another_run_id_is_no_beat(dog: Watchdog) -> None:
+def test_H04_beat_with_another_run_id_is_no_beat(dog: Watchdog) -> None:
     """A survivor of an earlier run goes on writing: its beats do not keep a silent program alive."""
     dog.plan('beat 0.2 {"runId": "$run"}', 'beat 0.2 {"runId": "of yesterday"}')
     dog.start(*QUICK, "--heartbeat-timeout", "2s", "--start-grace", "4s")
@@ -150,7 +150,7 @@ def test_h04_beat_with_another_run_id_is_no_beat(dog: Watchdog) -> None:
     assert len([fact for fact in dog.facts("notice") if "of yesterday" in fact["text"]]) >= 1
 
 
-def test_h06_start_has_a_grace_of_its_own(dog: Watchdog) -> None:
+def test_H06_start_has_a_grace_of_its_own(dog: Watchdog) -> None:
     """Limit 1 s, grace 6 s: who beats first after 3 s lives; who never beats is replaced at the end of the grace."""
     dog.plan(f"late 3;{BEATS}", "silent")
     dog.start(*QUICK, "--heartbeat", "heartbeat.json", "--heartbeat-timeout", "1s", "--start-grace", "6s")
@@ -163,7 +163,7 @@ def test_h06_start_has_a_grace_of_its_own(dog: Watchdog) -> None:
     assert 5.9 <= hang["silent_s"] < 10
 
 
-def test_h09_deaf_and_stale_goes_down_the_ladder_once(dog: Watchdog) -> None:
+def test_H09_deaf_and_stale_goes_down_the_ladder_once(dog: Watchdog) -> None:
     """Stale and deaf for the soft stop: one hang, asked, killed after the stop timeout, replaced; each step once."""
     dog.plan(f"deaf;{BEATS}", BEATS)
     dog.start("--restart-delay", "500ms", "--stop-timeout", "2s", "--dump-timeout", "500ms",
@@ -184,7 +184,7 @@ def test_h09_deaf_and_stale_goes_down_the_ladder_once(dog: Watchdog) -> None:
     assert dog.child_pid() == second
 
 
-def test_h10_dump_names_the_place_in_all_threads(dog: Watchdog) -> None:
+def test_H10_dump_names_the_place_in_all_threads(dog: Watchdog) -> None:
     """A program that opted in hangs inside stuck_here(), in three threads: the log has all stacks, then it is gone."""
     beats = f'dump-handler SIGUSR1;threads 2;{BEATS} {{"dumpSignal": "SIGUSR1"}}'
     dog.plan(f"deaf;{beats}", BEATS)
@@ -204,7 +204,7 @@ def test_h10_dump_names_the_place_in_all_threads(dog: Watchdog) -> None:
     assert times["killing"] - times["hang"] < 5 + 2 + 3
 
 
-def test_h10_signal_that_nobody_catches_is_not_sent(dog: Watchdog) -> None:
+def test_H10_signal_that_nobody_catches_is_not_sent(dog: Watchdog) -> None:
     """The heartbeat names a dump signal that would kill: it is not sent, and the stop is an orderly one."""
     dog.plan(f'{BEATS} {{"dumpSignal": "SIGUSR1"}}', BEATS)
     dog.start(*_limit(2))
@@ -216,7 +216,7 @@ def test_h10_signal_that_nobody_catches_is_not_sent(dog: Watchdog) -> None:
     assert dog.fact("ended")["exit_code"] == 0
 
 
-def test_h10_program_that_never_finishes_its_dump_is_not_waited_for(dog: Watchdog) -> None:
+def test_H10_program_that_never_finishes_its_dump_is_not_waited_for(dog: Watchdog) -> None:
     """It catches the signal and prints nothing: after the dump timeout the stop goes on."""
     catches = (
         "import os, signal, time\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n"
@@ -260,7 +260,7 @@ time.sleep(600)
 """
 
 
-def test_h13_writer_of_all_kinds_of_nonsense_is_borne(dog: Watchdog) -> None:
+def test_H13_writer_of_all_kinds_of_nonsense_is_borne(dog: Watchdog) -> None:
     """Valid, cut, empty, missing, a folder, garbage in turn: no restart, no error; when it ends cut, a hang."""
     dog.write("odd.py", ODD_WRITER)
     process = dog.run(*_limit(3), "--max-restarts", "1", "--", dog.command()[0], "odd.py", "8")

@@ -47,7 +47,7 @@ def assert_private(dog: Watchdog) -> None:
         (("threads 2", "beat 0.2", "deaf", "note up"), "py-spy"),
     ],
 )
-def test_h10_stacks_of_a_freeze_are_stored(dog: Watchdog, orders: tuple[str, ...], source: str) -> None:
+def test_H10_stacks_of_a_freeze_are_stored(dog: Watchdog, orders: tuple[str, ...], source: str) -> None:
     """It hangs in stuck_here and is deaf: all threads are named, and it is gone within dump wait and stop timeout."""
     dog.start(*QUICK, *FREEZE, "--dump-timeout", "4s", "--max-restarts", "0", orders=orders)
     pid = dog.ready()
@@ -73,7 +73,7 @@ def test_h10_stacks_of_a_freeze_are_stored(dog: Watchdog, orders: tuple[str, ...
     assert_private(dog)
 
 
-def test_h10_without_any_means_it_is_said_and_costs_no_time(dog: Watchdog) -> None:
+def test_H10_without_any_means_it_is_said_and_costs_no_time(dog: Watchdog) -> None:
     """A frozen shell: no stacks, one sentence why, and the process facts are there."""
     program = ["/bin/sh", "-c", "touch heartbeat.json; while :; do sleep 1; done"]
     dog.run(*QUICK, *FREEZE, "--dump-timeout", "20s", "--max-restarts", "0", "--", *program)
@@ -85,7 +85,7 @@ def test_h10_without_any_means_it_is_said_and_costs_no_time(dog: Watchdog) -> No
     assert "Threads: 1" in text_of(dog, record, "process.txt")
 
 
-def test_l09_the_last_lines_before_a_hard_end_are_kept(dog: Watchdog) -> None:
+def test_L09_the_last_lines_before_a_hard_end_are_kept(dog: Watchdog) -> None:
     """A hundred lines and os._exit(1): the incident has them in order, and none of another run."""
     text = "\\n".join(f"line {number}" for number in range(100))
     dog.plan(f"print {text};exit 1", "print the next run;silent")
@@ -102,7 +102,7 @@ def test_l09_the_last_lines_before_a_hard_end_are_kept(dog: Watchdog) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL", "SIGBUS"])
-def test_s07_each_death_has_its_reason(dog: Watchdog, name: str) -> None:
+def test_S07_each_death_has_its_reason(dog: Watchdog, name: str) -> None:
     """The name of the signal is in the record, in the list and in what a person reads."""
     dog.plan(f"die {name}", "silent")
     dog.start("--no-heartbeat", *QUICK)
@@ -113,7 +113,7 @@ def test_s07_each_death_has_its_reason(dog: Watchdog, name: str) -> None:
     assert ("kill -9" in dog.cli("incidents", "last").stdout) == (name == "SIGKILL")
 
 
-def test_s07_a_memory_limit_has_its_reason_and_numbers(dog: Watchdog) -> None:
+def test_S07_a_memory_limit_has_its_reason_and_numbers(dog: Watchdog) -> None:
     """Ended for its memory: the cause is memory."""
     dog.plan("grow 150;beat 0.3", "silent")
     dog.start(*QUICK, "--memory-limit", "100MB")
@@ -122,7 +122,7 @@ def test_s07_a_memory_limit_has_its_reason_and_numbers(dog: Watchdog) -> None:
     assert any(entry["fact"] == "memory" for entry in record["timeline"])
 
 
-def test_k01_the_last_incident_of_a_crash_loop_says_that_it_gave_up(dog: Watchdog) -> None:
+def test_K01_the_last_incident_of_a_crash_loop_says_that_it_gave_up(dog: Watchdog) -> None:
     """Exit code 12, and the newest incident carries the decision."""
     process = dog.start(
         "--no-heartbeat", "--restart-delay", "50ms", "--max-restarts", "3", orders=("exit 9",)

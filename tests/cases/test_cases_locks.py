@@ -38,7 +38,7 @@ def _state(rig: Rig) -> Path:
 
 
 @pytest.mark.parametrize("who", ["1", "own", "dead", "garbage"])
-def test_f01_left_files_decide_nothing(rig: Rig, who: str) -> None:
+def test_F01_left_files_decide_nothing(rig: Rig, who: str) -> None:
     """Lock and state files that name pid 1, ourselves, a dead pid or nonsense do not keep us from starting."""
     dead = subprocess.Popen(["true"])
     dead.wait()
@@ -59,7 +59,7 @@ def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def test_f02_unrelated_process_is_never_signalled(rig: Rig, others: Strangers) -> None:
+def test_F02_unrelated_process_is_never_signalled(rig: Rig, others: Strangers) -> None:
     """The state names the pid of somebody else with another start: start, stop and status leave it alone."""
     stranger = others.start(list(SLEEPS))
     folder = rig.folder / ".watchdog" / "tracker"
@@ -78,7 +78,7 @@ def test_f02_unrelated_process_is_never_signalled(rig: Rig, others: Strangers) -
     assert stranger.poll() is None
 
 
-def test_f04_second_start_is_refused_and_a_killed_first_frees_the_way(rig: Rig) -> None:
+def test_F04_second_start_is_refused_and_a_killed_first_frees_the_way(rig: Rig) -> None:
     """The second start ends within two seconds with its own code and the pid of the first; the third works at once."""
     first = rig.run(*PLAIN, "--", *SLEEPS)
     child = rig.child()
@@ -97,7 +97,7 @@ def test_f04_second_start_is_refused_and_a_killed_first_frees_the_way(rig: Rig) 
     assert rig.cli("stop").returncode == 0
 
 
-def test_f04_another_name_is_another_lock(rig: Rig) -> None:
+def test_F04_another_name_is_another_lock(rig: Rig) -> None:
     """Two names in one folder run side by side."""
     rig.run(*PLAIN, "--", *SLEEPS)
     rig.run(*PLAIN, "--name", "second", "--", *SLEEPS)
@@ -113,7 +113,7 @@ def test_f04_another_name_is_another_lock(rig: Rig) -> None:
     assert rig.cli("stop").returncode == 0
 
 
-def test_f04_deleted_state_folder_does_not_make_two(rig: Rig) -> None:
+def test_F04_deleted_state_folder_does_not_make_two(rig: Rig) -> None:
     """Somebody deletes the state folder under a living watchdog: a second start still starts no second program."""
     import shutil
 
@@ -130,7 +130,7 @@ def test_f04_deleted_state_folder_does_not_make_two(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("step", ["write", "rename"])
-def test_f05_failed_save_keeps_the_old_state(rig: Rig, step: str) -> None:
+def test_F05_failed_save_keeps_the_old_state(rig: Rig, step: str) -> None:
     """While no new state can be written, the old file stays whole, supervision goes on, and later it catches up."""
     (rig.folder / "patch").mkdir()
     fault = {
@@ -164,7 +164,7 @@ def test_f05_failed_save_keeps_the_old_state(rig: Rig, step: str) -> None:
     assert rig.cli("stop").returncode == 0
 
 
-def test_f05_killed_watchdog_with_an_old_state_still_finds_its_program(rig: Rig) -> None:
+def test_F05_killed_watchdog_with_an_old_state_still_finds_its_program(rig: Rig) -> None:
     """The state on the disk names a run that is over: the living one is found all the same, no second started."""
     watchdog = rig.run(*PLAIN, "--", *SLEEPS)
     first = rig.child()
@@ -195,7 +195,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", list(BAD))
-def test_f06_bad_state_is_set_aside_and_work_goes_on(rig: Rig, what: str) -> None:
+def test_F06_bad_state_is_set_aside_and_work_goes_on(rig: Rig, what: str) -> None:
     """Whatever lies in state.json: status says that nobody can tell, run works, says so, and keeps the bad file."""
     _state(rig).parent.mkdir(parents=True)
     _state(rig).write_bytes(BAD[what])
@@ -213,7 +213,7 @@ def test_f06_bad_state_is_set_aside_and_work_goes_on(rig: Rig, what: str) -> Non
 
 
 @pytest.mark.parametrize("what", ["folder", "pipe", "link loop"])
-def test_f06_odd_things_in_place_of_the_state(rig: Rig, what: str) -> None:
+def test_F06_odd_things_in_place_of_the_state(rig: Rig, what: str) -> None:
     """A folder, a pipe or a loop under that name hangs nobody."""
     _state(rig).parent.mkdir(parents=True)
     if what == "folder":
@@ -228,7 +228,7 @@ def test_f06_odd_things_in_place_of_the_state(rig: Rig, what: str) -> None:
     assert rig.cli("stop").returncode == 0
 
 
-def test_f06_damaged_journal_does_not_stop_us(rig: Rig) -> None:
+def test_F06_damaged_journal_does_not_stop_us(rig: Rig) -> None:
     """Garbage in the journal: run, status and tail-log work, and new facts are readable."""
     journal = rig.folder / ".watchdog" / "tracker" / "journal.jsonl"
     journal.parent.mkdir(parents=True)
@@ -246,7 +246,7 @@ def test_f06_damaged_journal_does_not_stop_us(rig: Rig) -> None:
 # --- the watchdog itself ---------------------------------------------------------------------------------
 
 
-def test_h12_frozen_watchdog_is_told_from_outside(rig: Rig) -> None:
+def test_H12_frozen_watchdog_is_told_from_outside(rig: Rig) -> None:
     """The watchdog is frozen by a signal: status answers within three seconds, says so, and is not 0."""
     rig.write("beats.py", BEATS)
     watchdog = rig.run(*QUICK, "--heartbeat-timeout", "20s", "--", sys.executable, "beats.py")
@@ -278,7 +278,7 @@ if sys.argv[1:2] == ["run"]:
 """
 
 
-def test_h14_without_notices_age_decides(rig: Rig) -> None:
+def test_H14_without_notices_age_decides(rig: Rig) -> None:
     """The system gives no notices at all: said once; fresh beats stay fresh, and silence is found in time."""
     (rig.folder / "patch").mkdir()
     rig.write("patch/sitecustomize.py", NO_INOTIFY)
@@ -319,7 +319,7 @@ while True:
 """
 
 
-def test_h14_changes_that_raise_no_notice_count(rig: Rig) -> None:
+def test_H14_changes_that_raise_no_notice_count(rig: Rig) -> None:
     """A program that writes through mapped memory raises no notice: its beats are seen when the time is up."""
     rig.write("mapped.py", MAPPED)
     rig.run(*QUICK, "--heartbeat-timeout", "2s", "--", sys.executable, "mapped.py")

@@ -34,7 +34,7 @@ def _numbers(content: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("way", ["deleted", "moved", "emptied", "folder deleted"])
-def test_l01_log_that_is_taken_away_is_made_anew(rig: Rig, way: str) -> None:
+def test_L01_log_that_is_taken_away_is_made_anew(rig: Rig, way: str) -> None:
     """Somebody deletes, moves or empties the log, or its folder: soon new lines are in a file of that name."""
     rig.write("counts.py", COUNTS)
     watchdog = rig.run(*PLAIN, "--quiet", "--", sys.executable, "-S", "counts.py", "0.02")
@@ -62,7 +62,7 @@ def test_l01_log_that_is_taken_away_is_made_anew(rig: Rig, way: str) -> None:
 
 
 @pytest.mark.parametrize("backups", ["5", "0"])
-def test_l02_ceiling_holds_in_a_flood(rig: Rig, backups: str) -> None:
+def test_L02_ceiling_holds_in_a_flood(rig: Rig, backups: str) -> None:
     """Two hundred megabytes at full speed into one megabyte times a few: at no look is more on the disk."""
     code = """
 import os
@@ -95,7 +95,7 @@ time.sleep(600)
     assert rig.cli("stop").returncode == 0
 
 
-def test_l03_bytes_are_stored_as_they_are(rig: Rig) -> None:
+def test_L03_bytes_are_stored_as_they_are(rig: Rig) -> None:
     """Korean, Arabic and broken bytes: the file is identical byte for byte, the watchdog lives, tail shows the rest."""
     code = """
 import os, time
@@ -128,7 +128,7 @@ time.sleep(600)
     assert rig.cli("stop").returncode == 0
 
 
-def test_l04_python_prints_without_delay(rig: Rig) -> None:
+def test_L04_python_prints_without_delay(rig: Rig) -> None:
     """A Python program that prints one line and sleeps: the line is in the log and on the screen at once."""
     rig.run(*PLAIN, "--", sys.executable, "-c", "print('hello of the program'); import time; time.sleep(600)")
     wait_until(
@@ -139,7 +139,7 @@ def test_l04_python_prints_without_delay(rig: Rig) -> None:
     assert rig.cli("stop").returncode == 0
 
 
-def test_l04_the_switch_turns_it_off(rig: Rig) -> None:
+def test_L04_the_switch_turns_it_off(rig: Rig) -> None:
     """With the switch, and with a value of the user's own, the environment stays as it is."""
     code = "import os; print(os.environ.get('PYTHONUNBUFFERED'), flush=True)"
     rig.run(
@@ -158,7 +158,7 @@ def test_l04_the_switch_turns_it_off(rig: Rig) -> None:
     assert _log(rig).read_text().splitlines()[-1] == "mine"
 
 
-def test_l05_following_goes_across_rotations(rig: Rig) -> None:
+def test_L05_following_goes_across_rotations(rig: Rig) -> None:
     """Numbered lines at speed across many rotations through `tail-log -f`: each number once and in order."""
     rig.write("counts.py", COUNTS)
     options = ("--log-size", "4kB", "--log-backups", "3")
@@ -195,7 +195,7 @@ def _settled(path: Path) -> int:
 
 
 @pytest.mark.parametrize("fault", ["read-only folder", "log is a folder"])
-def test_l07_log_that_cannot_be_written_is_told_at_start(rig: Rig, fault: str) -> None:
+def test_L07_log_that_cannot_be_written_is_told_at_start(rig: Rig, fault: str) -> None:
     """At the start a log that cannot be written is one line and its code; nothing is started."""
     if fault == "log is a folder":
         _log(rig).mkdir(parents=True)
@@ -208,7 +208,7 @@ def test_l07_log_that_cannot_be_written_is_told_at_start(rig: Rig, fault: str) -
     assert rig.marked() == {}
 
 
-def test_l10_closed_output_costs_nothing(rig: Rig) -> None:
+def test_L10_closed_output_costs_nothing(rig: Rig) -> None:
     """The program closes stdout and stderr and works on: no spinning, and its beats are still judged."""
     code = """
 import os, time

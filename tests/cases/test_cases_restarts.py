@@ -18,7 +18,7 @@ def _gaps(dog: Watchdog) -> list[float]:
     return [begin[1] - end[1] for end, begin in zip(dog.stamps("end"), dog.stamps()[1:], strict=False)]
 
 
-def test_r01_each_start_waits_for_the_delay_and_the_cap_ends_it(dog: Watchdog) -> None:
+def test_R01_each_start_waits_for_the_delay_and_the_cap_ends_it(dog: Watchdog) -> None:
     """It exits at once: gaps of at least the delay, exactly ten restarts, a plain reason, and no start afterwards."""
     process = dog.start(
         "--no-heartbeat", "--restart-delay", "300ms", "--restart-window", "60s", orders=("exit 3",)
@@ -37,7 +37,7 @@ def test_r01_each_start_waits_for_the_delay_and_the_cap_ends_it(dog: Watchdog) -
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_r01_defaults_are_five_seconds_and_ten_in_five_minutes(dog: Watchdog) -> None:
+def test_R01_defaults_are_five_seconds_and_ten_in_five_minutes(dog: Watchdog) -> None:
     """Without any option: eleven starts five seconds apart, then it gives up with code 12."""
     process = dog.start(orders=("exit 1",))
     assert process.wait(120) == 12
@@ -48,7 +48,7 @@ def test_r01_defaults_are_five_seconds_and_ten_in_five_minutes(dog: Watchdog) ->
     assert "GAVE UP: 10 restarts within 5m did not help" in dog.printed()
 
 
-def test_r01_delay_counts_from_the_empty_tree(dog: Watchdog) -> None:
+def test_R01_delay_counts_from_the_empty_tree(dog: Watchdog) -> None:
     """The leader dies at once, another member needs its time: the delay begins when that one is gone too."""
     dog.plan("deaf-daemon;exit 1", "silent")
     dog.start("--no-heartbeat", "--restart-delay", "1s", "--stop-timeout", "1500ms")
@@ -59,7 +59,7 @@ def test_r01_delay_counts_from_the_empty_tree(dog: Watchdog) -> None:
 
 
 @pytest.mark.parametrize("lives_s", ["0.2", "1.5"])
-def test_r02_every_restart_counts_however_long_the_run(dog: Watchdog, lives_s: str) -> None:
+def test_R02_every_restart_counts_however_long_the_run(dog: Watchdog, lives_s: str) -> None:
     """It lives a short or a long while, and beats: within the window each death counts, and the cap comes on time."""
     process = dog.start("--restart-delay", "100ms", "--max-restarts", "4", "--restart-window", "60s",
                         orders=("beat 0.1", f"late {lives_s}", "exit 1"))  # fmt: skip
@@ -67,7 +67,7 @@ def test_r02_every_restart_counts_however_long_the_run(dog: Watchdog, lives_s: s
     assert len(dog.stamps()) == 5
 
 
-def test_r03_crash_hang_and_spawn_failure_feed_one_window(dog: Watchdog) -> None:
+def test_R03_crash_hang_and_spawn_failure_feed_one_window(dog: Watchdog) -> None:
     """A crash, a hang, a spawn failure and a signal: the cap of four is reached by all of them together."""
     bot = dog.write("bot", f"#!/bin/sh\nexec {' '.join(dog.command())}\n")
     bot.chmod(0o755)
@@ -89,7 +89,7 @@ def test_r03_crash_hang_and_spawn_failure_feed_one_window(dog: Watchdog) -> None
     assert dog.status()["restarts"]["in_window"] == 4
 
 
-def test_r03_program_that_never_beat_and_never_starts_again_reaches_the_cap(dog: Watchdog) -> None:
+def test_R03_program_that_never_beat_and_never_starts_again_reaches_the_cap(dog: Watchdog) -> None:
     """Exit, a hang before the first beat, exit, and then it cannot be started any more: all of them count."""
     bot = dog.write(
         "bot.sh",
@@ -104,7 +104,7 @@ def test_r03_program_that_never_beat_and_never_starts_again_reaches_the_cap(dog:
     assert causes == ["exit", "never-beat", "exit", "spawn", "spawn"]
 
 
-def test_r04_window_forgets_and_the_total_does_not(dog: Watchdog) -> None:
+def test_R04_window_forgets_and_the_total_does_not(dog: Watchdog) -> None:
     """Cap 3 in 2.5 s, a death each second: twelve of them never reach it, and the total says twelve."""
     dog.plan(*["late 0.9;exit 1"] * 12, "silent")
     dog.start(
@@ -117,7 +117,7 @@ def test_r04_window_forgets_and_the_total_does_not(dog: Watchdog) -> None:
     wait_until(lambda: dog.status()["restarts"]["in_window"] == 0, "an empty window")
 
 
-def test_r07_asked_restarts_neither_count_nor_alarm(dog: Watchdog) -> None:
+def test_R07_asked_restarts_neither_count_nor_alarm(dog: Watchdog) -> None:
     """Twelve asked restarts: total and window stay, nothing alarming is said; then the whole cap is left for deaths."""
     dog.start("--no-heartbeat", "--restart-delay", "100ms", "--max-restarts", "3", "--stop-timeout", "5s")
     for _ in range(12):
@@ -137,7 +137,7 @@ def test_r07_asked_restarts_neither_count_nor_alarm(dog: Watchdog) -> None:
     dog.fact("gave-up")
 
 
-def test_r07_asked_restart_in_the_delay_starts_at_once(dog: Watchdog) -> None:
+def test_R07_asked_restart_in_the_delay_starts_at_once(dog: Watchdog) -> None:
     """A person does not wait for a delay of a minute."""
     dog.start("--no-heartbeat", "--restart-delay", "60s", "--stop-timeout", "5s")
     first = dog.ready()
@@ -152,7 +152,7 @@ def test_r07_asked_restart_in_the_delay_starts_at_once(dog: Watchdog) -> None:
     assert dog.status()["restarts"]["in_window"] == 0
 
 
-def test_r08_start_by_a_person_clears_the_window(dog: Watchdog) -> None:
+def test_R08_start_by_a_person_clears_the_window(dog: Watchdog) -> None:
     """It gave up and ended; mended and run again it has the whole cap, and the total goes on."""
     dog.plan("exit 1", "exit 1", "exit 1", "exit 1", "beat 0.2")
     limits = ("--restart-delay", "50ms", "--max-restarts", "2", "--start-grace", "30s")
@@ -167,7 +167,7 @@ def test_r08_start_by_a_person_clears_the_window(dog: Watchdog) -> None:
     assert dog.fact("recovered")["number"] == 5
 
 
-def test_r08_restart_after_giving_up_heals_at_once(dog: Watchdog) -> None:
+def test_R08_restart_after_giving_up_heals_at_once(dog: Watchdog) -> None:
     """It gave up and stays (--retry-after); `restart` starts it now with an empty window, and the incident ends."""
     dog.plan("exit 1", "exit 1", "beat 0.2")
     dog.start(
@@ -186,7 +186,7 @@ def test_r08_restart_after_giving_up_heals_at_once(dog: Watchdog) -> None:
 @pytest.mark.parametrize(
     ("rule", "codes"), [("always", (0, 0, 3)), ("on-failure", (3, 4, 0)), ("never", (5,))]
 )
-def test_r11_three_rules_of_restarting(dog: Watchdog, rule: str, codes: tuple[int, ...]) -> None:
+def test_R11_three_rules_of_restarting(dog: Watchdog, rule: str, codes: tuple[int, ...]) -> None:
     """After each end, until a clean one, or never: then the code of the program is that of the watchdog."""
     dog.plan(*[f"exit {code}" for code in codes])
     cap = () if rule == "never" else ("--max-restarts", "2", "--restart-delay", "200ms")
@@ -196,7 +196,7 @@ def test_r11_three_rules_of_restarting(dog: Watchdog, rule: str, codes: tuple[in
     assert all(gap >= 0.2 for gap in _gaps(dog))
 
 
-def test_r11_hang_is_a_failure_even_when_it_ends_with_0(dog: Watchdog) -> None:
+def test_R11_hang_is_a_failure_even_when_it_ends_with_0(dog: Watchdog) -> None:
     """A frozen program that ends cleanly when it is asked to is started again by on-failure."""
     dog.plan("beat 0.2;late 0.5;silent", "beat 0.2")
     dog.start(*QUICK, "--restart", "on-failure", "--heartbeat-timeout", "1500ms", "--start-grace", "30s")
@@ -206,7 +206,7 @@ def test_r11_hang_is_a_failure_even_when_it_ends_with_0(dog: Watchdog) -> None:
     dog.await_health("healthy")
 
 
-def test_r12_pause_judges_nobody_and_gives_full_time_afterwards(dog: Watchdog) -> None:
+def test_R12_pause_judges_nobody_and_gives_full_time_afterwards(dog: Watchdog) -> None:
     """Paused, it may be silent for many timeouts; after `resume` it has one full timeout, and then it is a hang."""
     dog.start(*QUICK, "--heartbeat-timeout", "2s", "--start-grace", "30s", orders=("beat 0.2",))
     dog.await_health("healthy")
@@ -221,7 +221,7 @@ def test_r12_pause_judges_nobody_and_gives_full_time_afterwards(dog: Watchdog) -
     assert time.monotonic() - began >= 2
 
 
-def test_r12_pause_in_the_delay_and_its_own_end(dog: Watchdog) -> None:
+def test_R12_pause_in_the_delay_and_its_own_end(dog: Watchdog) -> None:
     """Paused while it waits for its next start: nothing starts until the time of the pause is over."""
     dog.start("--no-heartbeat", "--restart-delay", "1s")
     first = dog.ready()
@@ -236,7 +236,7 @@ def test_r12_pause_in_the_delay_and_its_own_end(dog: Watchdog) -> None:
     assert dog.fact("resumed")["by_itself"] is True
 
 
-def test_r12_stop_and_restart_work_in_a_pause(dog: Watchdog) -> None:
+def test_R12_stop_and_restart_work_in_a_pause(dog: Watchdog) -> None:
     """A pause forbids the watchdog to act, not the person: `restart` ends it, `stop` stops."""
     process = dog.start(*PLAIN)
     first = dog.ready()
@@ -252,7 +252,7 @@ def test_r12_stop_and_restart_work_in_a_pause(dog: Watchdog) -> None:
 @pytest.mark.parametrize(
     "words", [("--for", "0"), ("--for", "-5s"), ("--for", "soon"), ("--for", "9999d"), ("now",)]
 )
-def test_r12_nonsense_about_a_pause_is_refused(dog: Watchdog, words: tuple[str, ...]) -> None:
+def test_R12_nonsense_about_a_pause_is_refused(dog: Watchdog, words: tuple[str, ...]) -> None:
     """One line, code 2, and nobody is paused."""
     dog.start(*PLAIN)
     dog.ready()

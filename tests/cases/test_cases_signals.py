@@ -16,7 +16,7 @@ PLAIN = ("--no-heartbeat", *QUICK)
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
-def test_s01_prompt_comes_back_when_the_program_is_done(rig: Rig) -> None:
+def test_S01_prompt_comes_back_when_the_program_is_done(rig: Rig) -> None:
     """The program needs a second and a half to close: after Ctrl-C the watchdog ends no sooner, and CLEAN is there."""
     code = """
 import signal, sys, time
@@ -38,7 +38,7 @@ time.sleep(600)
     assert not rig.facts("killing")
 
 
-def test_s02_long_save_is_let_finish(rig: Rig) -> None:
+def test_S02_long_save_is_let_finish(rig: Rig) -> None:
     """A program that saves for two seconds when asked to stop leaves a complete file."""
     code = """
 import hashlib, os, signal, sys, time
@@ -60,7 +60,7 @@ time.sleep(600)
     assert (rig.folder / "saved").read_bytes() == expected
 
 
-def test_s02_endless_save_is_killed_at_its_time_and_called_forced(rig: Rig) -> None:
+def test_S02_endless_save_is_killed_at_its_time_and_called_forced(rig: Rig) -> None:
     """A program that never ends is killed after its stop timeout, and every record says that it had to be."""
     rig.write("ready-not", "")
     code = (
@@ -77,7 +77,7 @@ def test_s02_endless_save_is_killed_at_its_time_and_called_forced(rig: Rig) -> N
     assert rig.fact("killing")["waited_s"] >= 1.0
 
 
-def test_s02_the_default_is_long_enough_and_shown(rig: Rig) -> None:
+def test_S02_the_default_is_long_enough_and_shown(rig: Rig) -> None:
     """Nobody needs to know of the option to have at least ten seconds."""
     assert "stop-timeout" in rig.cli("config").stdout
     shown = next(line for line in rig.cli("config").stdout.splitlines() if "stop-timeout" in line)
@@ -97,7 +97,7 @@ CODES = {
 }
 
 
-def test_s04_eight_ends_have_eight_codes(rig: Rig) -> None:
+def test_S04_eight_ends_have_eight_codes(rig: Rig) -> None:
     """With restart never: six ends of the program, a spawn failure and a usage error are told apart."""
     seen = {}
     for name, (code, expected) in CODES.items():
@@ -110,7 +110,7 @@ def test_s04_eight_ends_have_eight_codes(rig: Rig) -> None:
     assert len(set(seen.values())) == 8
 
 
-def test_s05_stop_in_the_delay_is_at_once_and_final(rig: Rig) -> None:
+def test_S05_stop_in_the_delay_is_at_once_and_final(rig: Rig) -> None:
     """Stopped in the middle of the delay: it returns at once, and nothing starts afterwards."""
     rig.run(
         "--no-heartbeat", "--restart-delay", "4s", "--", sys.executable, "-c", "open('runs', 'a').write('x')"
@@ -127,7 +127,7 @@ def test_s05_stop_in_the_delay_is_at_once_and_final(rig: Rig) -> None:
 DEATHS = {"SIGSEGV": 11, "SIGABRT": 6, "SIGKILL": 9, "SIGBUS": 7}
 
 
-def test_s07_every_death_is_a_death_with_its_name(rig: Rig) -> None:
+def test_S07_every_death_is_a_death_with_its_name(rig: Rig) -> None:
     """Killed by SEGV, ABRT, KILL and BUS: a restart each, and log, status and journal name the signal."""
     rig.run(*PLAIN, "--", "sh", "-c", "ulimit -c 0; exec sleep 600")
     pid = rig.child()
@@ -147,7 +147,7 @@ def test_s07_every_death_is_a_death_with_its_name(rig: Rig) -> None:
     assert rig.cli("stop").returncode == 0
 
 
-def test_s07_too_much_memory_has_its_own_reason(rig: Rig) -> None:
+def test_S07_too_much_memory_has_its_own_reason(rig: Rig) -> None:
     """Over the memory limit twice in a row is a restart with its own cause."""
     code = """
 import json, os, time

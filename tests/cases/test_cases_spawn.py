@@ -67,7 +67,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_r05_typo_is_one_line_and_13_at_once(dog: Watchdog, what: str) -> None:
+def test_R05_typo_is_one_line_and_13_at_once(dog: Watchdog, what: str) -> None:
     """The first start fails: code 13, one line that says what to do, no second try, nothing left running."""
     command = _make(dog, what)
     began = time.monotonic()
@@ -81,7 +81,7 @@ def test_r05_typo_is_one_line_and_13_at_once(dog: Watchdog, what: str) -> None:
     assert dog.cli("check").returncode == 3
 
 
-def test_r05_folder_of_minus_c_decides_what_a_relative_command_means(dog: Watchdog) -> None:
+def test_R05_folder_of_minus_c_decides_what_a_relative_command_means(dog: Watchdog) -> None:
     """`-C other -- ./bot.sh` starts the one in that folder; a missing folder is 13 and names it."""
     (dog.folder / "other").mkdir()
     bot = dog.write("other/bot.sh", "#!/bin/sh\npwd > here\n")
@@ -93,7 +93,7 @@ def test_r05_folder_of_minus_c_decides_what_a_relative_command_means(dog: Watchd
     assert "gone" in found.stderr
 
 
-def test_r05_vanished_program_is_tried_calmly_and_comes_back(dog: Watchdog) -> None:
+def test_R05_vanished_program_is_tried_calmly_and_comes_back(dog: Watchdog) -> None:
     """It ran and vanished: one line for each try, at its pace even with delay 0, and it runs again when it is back."""
     bot = dog.write("bot", f"#!/bin/sh\nexec {' '.join(dog.command())}\n")
     bot.chmod(0o755)
@@ -116,7 +116,7 @@ def test_r05_vanished_program_is_tried_calmly_and_comes_back(dog: Watchdog) -> N
     assert dog.await_health("healthy")["state"] == "running"
 
 
-def test_r05_program_that_is_being_replaced_is_waited_for(dog: Watchdog) -> None:
+def test_R05_program_that_is_being_replaced_is_waited_for(dog: Watchdog) -> None:
     """Somebody still writes the binary (text file busy), even at the first start: no typo, tried again."""
     busy = dog.folder / "program"
     shutil.copy(shutil.which("sleep") or "/bin/sleep", busy)
@@ -132,7 +132,7 @@ def test_r05_program_that_is_being_replaced_is_waited_for(dog: Watchdog) -> None
     assert "watchdog keeps this running" in dog.printed()
 
 
-def test_r05_giving_up_before_the_first_start_is_told(dog: Watchdog) -> None:
+def test_R05_giving_up_before_the_first_start_is_told(dog: Watchdog) -> None:
     """The binary stays busy until the cap: the screen has the reason and the end, not only the code."""
     busy = dog.folder / "program"
     shutil.copy(shutil.which("sleep") or "/bin/sleep", busy)
@@ -143,7 +143,7 @@ def test_r05_giving_up_before_the_first_start_is_told(dog: Watchdog) -> None:
 
 
 @pytest.mark.parametrize("most", [8, 12, 16, 20, 24])
-def test_r05_few_descriptors_are_no_fault_of_ours(dog: Watchdog, most: int) -> None:
+def test_R05_few_descriptors_are_no_fault_of_ours(dog: Watchdog, most: int) -> None:
     """Too few descriptors: a plain line and a code for it, or a program that runs; never a fault of ours."""
     limited = ("sh", "-c", f'ulimit -n {most}; exec "$@"', "sh")
     process = dog.run(*PLAIN, "--max-restarts", "2", "--", *dog.command(), prefix=limited)
@@ -157,7 +157,7 @@ def test_r05_few_descriptors_are_no_fault_of_ours(dog: Watchdog, most: int) -> N
 
 
 @pytest.mark.parametrize("unset", ["PATH", "HOME", "everything"])
-def test_r05_poor_environments_are_enough(dog: Watchdog, unset: str) -> None:
+def test_R05_poor_environments_are_enough(dog: Watchdog, unset: str) -> None:
     """No PATH, no HOME, nothing at all, as from a boot script: it starts, and the program has what we promise it."""
     command = [str(BIN / "watchdog"), "run", *PLAIN, "--", *dog.command("note here")]
     drop = ["-i", f"RIG_MARK={dog.mark}"] if unset == "everything" else ["-u", unset]
@@ -182,7 +182,7 @@ def test_r05_poor_environments_are_enough(dog: Watchdog, unset: str) -> None:
     assert "Traceback" not in (dog.folder / "poor.out").read_text()
 
 
-def test_r05_closed_descriptors_of_the_starter_do_no_harm(dog: Watchdog) -> None:
+def test_R05_closed_descriptors_of_the_starter_do_no_harm(dog: Watchdog) -> None:
     """Started with stdin, stdout and stderr closed, as some boot scripts do: program, log and status work."""
     closed = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
     dog.start(*PLAIN, orders=("print hello",), prefix=closed)
@@ -192,7 +192,7 @@ def test_r05_closed_descriptors_of_the_starter_do_no_harm(dog: Watchdog) -> None
     dog.stop()
 
 
-def test_r05_descriptors_of_the_starter_do_not_leak_into_the_program(dog: Watchdog) -> None:
+def test_R05_descriptors_of_the_starter_do_not_leak_into_the_program(dog: Watchdog) -> None:
     """A descriptor that the starter left open, and our own lock and sockets: the program has three and no more."""
     leaky = ("sh", "-c", 'exec 9<"$0"; exec "$@"', sys.executable)
     dog.start(*PLAIN, prefix=leaky)

@@ -38,7 +38,7 @@ def _agree(dog: Watchdog, state: str, health: str) -> dict[str, Any]:
     return wait_until(look, f"{state}, {health}", 30)  # type: ignore[return-value]
 
 
-def test_t01_killed_program_is_never_shown_as_living(dog: Watchdog) -> None:
+def test_T01_killed_program_is_never_shown_as_living(dog: Watchdog) -> None:
     """Hard-killed, with a long delay: at once waiting, no pid, and when it comes again; a shown pid always lives."""
     dog.start("--restart-delay", "60s", "--no-heartbeat")
     pid = dog.ready()
@@ -52,7 +52,7 @@ def test_t01_killed_program_is_never_shown_as_living(dog: Watchdog) -> None:
     assert str(pid) not in dog.cli("status").stdout
 
 
-def test_t01_pid_in_a_storm_is_of_a_process_that_was_there(dog: Watchdog) -> None:
+def test_T01_pid_in_a_storm_is_of_a_process_that_was_there(dog: Watchdog) -> None:
     """It dies several times a second: each answer is right in itself, and comes at once."""
     dog.start("--quiet", "--no-heartbeat", "--restart-delay", "100ms", "--max-restarts", "unlimited",
               orders=("late 0.1", "exit 1"))  # fmt: skip
@@ -67,7 +67,7 @@ def test_t01_pid_in_a_storm_is_of_a_process_that_was_there(dog: Watchdog) -> Non
     wait_until(look, "both states several times", 40)
 
 
-def test_t01_frozen_or_killed_watchdog_does_not_make_status_lie(dog: Watchdog) -> None:
+def test_T01_frozen_or_killed_watchdog_does_not_make_status_lie(dog: Watchdog) -> None:
     """The watchdog was killed, and then its program too: unsupervised, then stopped, whatever the file says."""
     process = dog.start("--no-heartbeat")
     pid = dog.ready()
@@ -83,7 +83,7 @@ def test_t01_frozen_or_killed_watchdog_does_not_make_status_lie(dog: Watchdog) -
     assert "without a word" in report["note"]
 
 
-def test_t01_zombie_is_not_alive(dog: Watchdog) -> None:
+def test_T01_zombie_is_not_alive(dog: Watchdog) -> None:
     """The program is dead and not reaped, for the watchdog is frozen: it is not shown as running."""
     process = dog.start("--no-heartbeat")
     pid = dog.ready()
@@ -95,14 +95,14 @@ def test_t01_zombie_is_not_alive(dog: Watchdog) -> None:
     process.send_signal(signal.SIGCONT)
 
 
-def test_t02_nothing_was_ever_started(dog: Watchdog) -> None:
+def test_T02_nothing_was_ever_started(dog: Watchdog) -> None:
     """A fresh folder: 3, in all forms; and looking leaves nothing behind."""
     report = _agree(dog, "stopped", "not running")
     assert "nothing was ever started" in report["note"]
     assert os.listdir(dog.folder) == []
 
 
-def test_t02_words_and_codes_of_a_life(dog: Watchdog) -> None:
+def test_T02_words_and_codes_of_a_life(dog: Watchdog) -> None:
     """Starting, healthy, degraded, paused, waiting, stopped: one word each in table and JSON, and its code."""
     dog.plan("silent", "beat 0.2")
     dog.start("--heartbeat", "heartbeat.json", "--restart-delay", "60s", "--start-grace", "60s")
@@ -124,7 +124,7 @@ def test_t02_words_and_codes_of_a_life(dog: Watchdog) -> None:
     _agree(dog, "stopped", "not running")
 
 
-def test_t02_words_of_giving_up_and_of_silence(dog: Watchdog) -> None:
+def test_T02_words_of_giving_up_and_of_silence(dog: Watchdog) -> None:
     """Gave up, for good and with a slow retry; a program that nobody can judge; one that is being stopped."""
     dog.plan("exit 1", "exit 1", "exit 1", "exit 1", "silent;deaf")
     quick = ("--restart-delay", "50ms", "--max-restarts", "1")
@@ -143,7 +143,7 @@ def test_t02_words_of_giving_up_and_of_silence(dog: Watchdog) -> None:
     assert process.wait(20) == 0
 
 
-def test_t03_hung_and_being_stopped_is_stale(dog: Watchdog) -> None:
+def test_T03_hung_and_being_stopped_is_stale(dog: Watchdog) -> None:
     """It hangs and is deaf: while it is being stopped, health says why, and the code is not 0."""
     dog.start("--restart-delay", "200ms", "--stop-timeout", "8s", "--heartbeat-timeout", "2s", "--start-grace", "30s",
               orders=("deaf", "beat 0.2"))  # fmt: skip
@@ -153,7 +153,7 @@ def test_t03_hung_and_being_stopped_is_stale(dog: Watchdog) -> None:
     assert _agree(dog, "stopping", "stale")["child"]["pid"] == pid
 
 
-def test_t02_codes_stand_in_the_help(dog: Watchdog) -> None:
+def test_T02_codes_stand_in_the_help(dog: Watchdog) -> None:
     """Nobody has to search for the codes."""
     for command in ("status", "check"):
         text = " ".join(dog.cli(command, "--help").stdout.split())
@@ -161,7 +161,7 @@ def test_t02_codes_stand_in_the_help(dog: Watchdog) -> None:
             assert part in text, (command, part)
 
 
-def test_t02_json_has_its_fields_in_every_state(dog: Watchdog) -> None:
+def test_T02_json_has_its_fields_in_every_state(dog: Watchdog) -> None:
     """The same keys whether something runs or not, so that a program can read it without asking first."""
     empty = dog.status()
     dog.start("--heartbeat-timeout", "60s", orders=('beat 0.2 {"activeTokens": 3, "text": "مرحبا"}',))
@@ -187,7 +187,7 @@ def test_t02_json_has_its_fields_in_every_state(dog: Watchdog) -> None:
     assert full["child"]["rss_bytes"] > 1_000_000
 
 
-def test_t02_hostile_heartbeat_cannot_steer_the_terminal(dog: Watchdog) -> None:
+def test_T02_hostile_heartbeat_cannot_steer_the_terminal(dog: Watchdog) -> None:
     """A message with escape codes and line ends is one harmless line of the table."""
     fields = json.dumps(
         {"status": "degraded", "message": "x\x1b[2Jy\nfake: healthy\r", "activeTokens": "\x07" * 9}
@@ -199,7 +199,7 @@ def test_t02_hostile_heartbeat_cannot_steer_the_terminal(dog: Watchdog) -> None:
     assert not any(line.startswith("fake") for line in table.splitlines())
 
 
-def test_t02_status_all_shows_each_and_the_worst_code(dog: Watchdog) -> None:
+def test_T02_status_all_shows_each_and_the_worst_code(dog: Watchdog) -> None:
     """Two names in one folder, one of them waiting: both are listed, and the code is that of the worse one."""
     dog.start("--no-heartbeat", "--name", "first")
     dog.run("--no-heartbeat", "--name", "second", "--restart-delay", "60s", "--", "false")
@@ -217,7 +217,7 @@ def test_t02_status_all_shows_each_and_the_worst_code(dog: Watchdog) -> None:
     assert dog.cli("stop", "--name", "first").returncode == 0
 
 
-def test_t02_answer_goes_into_a_closed_pipe_without_noise(dog: Watchdog) -> None:
+def test_T02_answer_goes_into_a_closed_pipe_without_noise(dog: Watchdog) -> None:
     """`watchdog status | head -0`: no traceback, no complaint."""
     line = f"'{BIN}/watchdog' status 2>noise | true"
     subprocess.run(["sh", "-c", line], cwd=dog.folder, env=dog.environment(), check=True, timeout=30)
@@ -225,7 +225,7 @@ def test_t02_answer_goes_into_a_closed_pipe_without_noise(dog: Watchdog) -> None
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
-def test_t02_every_locale_can_be_written_to(dog: Watchdog, locale: str) -> None:
+def test_T02_every_locale_can_be_written_to(dog: Watchdog, locale: str) -> None:
     """Other scripts in the heartbeat, and a terminal that knows ASCII only: the answer comes all the same."""
     dog.start(
         "--heartbeat-timeout", "60s", orders=('beat 0.2 {"message": "مرحبا é 日本", "status": "degraded"}',)
@@ -238,7 +238,7 @@ def test_t02_every_locale_can_be_written_to(dog: Watchdog, locale: str) -> None:
         assert found.stderr == ""
 
 
-def test_t03_process_and_health_are_two_facts(dog: Watchdog) -> None:
+def test_T03_process_and_health_are_two_facts(dog: Watchdog) -> None:
     """Its signs are old and nobody acts yet, for the watchdog is frozen: the process runs, health is not well."""
     process = dog.start(*QUICK, "--heartbeat-timeout", "2s", "--start-grace", "30s", orders=("beat 0.2",))
     pid = dog.ready()
@@ -254,7 +254,7 @@ def test_t03_process_and_health_are_two_facts(dog: Watchdog) -> None:
     process.send_signal(signal.SIGCONT)
 
 
-def test_t03_age_is_shown_while_it_grows(dog: Watchdog) -> None:
+def test_T03_age_is_shown_while_it_grows(dog: Watchdog) -> None:
     """A long limit: after the last beat its age grows from answer to answer and stands beside the limit."""
     dog.start("--heartbeat-timeout", "60s", orders=("beat 0.2",))
     dog.await_health("healthy")
@@ -265,7 +265,7 @@ def test_t03_age_is_shown_while_it_grows(dog: Watchdog) -> None:
     assert "(limit 1m)" in dog.cli("status").stdout
 
 
-def test_t03_last_seen_is_the_newest_sign_of_all(dog: Watchdog) -> None:
+def test_T03_last_seen_is_the_newest_sign_of_all(dog: Watchdog) -> None:
     """Nothing runs: the newest of journal, log and heartbeat, whatever that one is called, says when it was seen."""
     dog.start("--heartbeat", "my-beat", "--heartbeat-timeout", "60s", orders=("print hello", "beat 0.2"))
     dog.await_health("healthy")

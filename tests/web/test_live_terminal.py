@@ -19,6 +19,11 @@ from waiting import wait_until
 ALTERNATE, NORMAL = b"\x1b[?1049h", b"\x1b[?1049l"
 
 
+def take_terminal():
+    """Make the terminal on descriptor 0 the one whose Ctrl-C reaches us."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Screen:
     """A terminal in which the command runs."""
 
@@ -34,7 +39,7 @@ class Screen:
             stdout=ours,
             stderr=ours,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=take_terminal,  # noqa: PLW1509 - these tests have no threads
         )
         self.slave = ours
         self.out = b""
@@ -90,7 +95,7 @@ def screen(healthy):
 
 def test_the_screen_shows_how_it_is_and_what_it_says(healthy, screen):
     """Health, the bar that runs towards the deadline, charts, events and the log stand on one screen."""
-    wait_until(lambda: "it works" in screen.frame(), "the log")
+    wait_until(lambda: "it works" in screen.frame() and "% CPU now" in screen.frame(), "the second look")
     picture = screen.frame()
     for words in (
         "tracker: running, healthy",

@@ -1,5 +1,6 @@
 """The live screen of ``watchdog status --watch``."""
 
+import os
 import sys
 import time
 from collections import deque
@@ -28,6 +29,7 @@ LABEL = 12  # columns
 FRAME = 2  # lines of a panel's border
 FACTS, LINES = 40, 300  # that are kept for the screen
 LOUD = frozenset({"hang", "memory", "gave-up", "spawn-failed", "killing"})
+CLOSED_PIPE = 141
 ENDS = "q or Ctrl-C ends"
 
 
@@ -43,6 +45,8 @@ def watch_one(places: "Places") -> None:
             _plain(scene)
     except KeyboardInterrupt:
         return
+    except BrokenPipeError:
+        _leave()
     finally:
         scene.close()
 
@@ -56,6 +60,16 @@ def watch_all(read: "Callable[[], list[StatusReport]]") -> None:
             _plain_list(read)
     except KeyboardInterrupt:
         return
+    except BrokenPipeError:
+        _leave()
+
+
+def _leave() -> None:
+    """Nobody reads any more: end as a program does that a closed pipe has ended."""
+    os.dup2(
+        os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+    )  # what waits in the buffer has somewhere to go
+    raise SystemExit(CLOSED_PIPE)
 
 
 # --- lines ----------------------------------------------------------------------------------------------------
