@@ -48,6 +48,9 @@ def test_a_crash_is_seen_while_one_looks(healthy, page, browse):
     wait_until(lambda: browser.text("#state") == "Running · healthy", "a healthy program")
     assert browser.text("#restarts") == "1 of 10"
     assert browser.run("document.title") == "Running · healthy · tracker"
+    wait_until(lambda: browser.is_shown("#incidents-card"), "the incident")
+    browser.click("#incidents summary")
+    wait_until(lambda: "What happened" in browser.text("#incidents pre"), "its story")
     healthy.order("print seen at once")
     wait_until(lambda: "seen at once" in browser.text("#log"), "the line")
     assert browser.run("window.mark") == 1

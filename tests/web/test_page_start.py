@@ -75,7 +75,7 @@ def free_port():
 
 
 def test_the_port_comes_from_where_it_is_set(rig):
-    """--port wins over WATCHDOG_WEB_PORT, that over PORT and the file, and Kubernetes' own variable is no port."""
+    """An option wins over the environment, that over the file, and what Kubernetes sets is no port."""
     port = free_port()
     page = Page(rig, "--port=0", PORT=str(free_port()))
     assert page.port not in {0, 8787}
@@ -84,6 +84,10 @@ def test_the_port_comes_from_where_it_is_set(rig):
     page = Page(rig, port_option=False, WATCHDOG_WEB_PORT="tcp://10.0.0.1:80")
     assert page.port == port
     assert page.get("/health", host="b.example").status == 503
+    assert page.stop() == 0
+    other = free_port()
+    page = Page(rig, port_option=False, PORT=str(other))
+    assert page.port == other
     assert page.stop() == 0
     (rig.folder / "watchdog.toml").unlink()
     assert Page(rig, port_option=False, PORT=str(port)).port == port

@@ -46,7 +46,6 @@ def command(directory: str | None, name: str | None, **given: object) -> None:
     """Show the program on a web page: how it is, what it says, what happened; on a phone, too."""
     from watchdog_cli.adapters.config_file import load_settings
     from watchdog_cli.wiring.page import make_plan
-    from watchdog_cli.wiring.places import Places
 
     asked = {key: given[key.replace("-", "_")] for key in OPTIONS if given[key.replace("-", "_")] is not None}
     if name is not None:
@@ -62,7 +61,7 @@ def command(directory: str | None, name: str | None, **given: object) -> None:
                 f"the page needs {error.name}; install it with: pip install 'tracker-watchdog[web]'"
             ) from error
         raise
-    plan = make_plan(Places(settings.folder, settings.name, settings.log_dir), settings.values, os.environ)
+    plan = make_plan(settings, os.environ)
     click.echo(f"{settings.name}: {plan.url}")
     if not plan.token:
         click.echo("  it only shows; set WATCHDOG_WEB_TOKEN to let it stop, restart and pause", err=True)

@@ -321,7 +321,7 @@ OPTIONS: tuple[Setting, ...] = (
         "Page",
         "The port at which it listens; 0 takes any that is free.",
         "chosen: easy to remember, assigned to nothing that people run",
-        default_text="PORT of the environment, else 8787",
+        default_text="8787, or what PORT says",
         option=False,
     ),
     Setting(

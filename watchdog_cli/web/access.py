@@ -45,7 +45,7 @@ class Access:
     def is_session(self, text: str) -> bool:
         """Whether we made it and it has not ended."""
         body, _, mark = text[:_LONGEST].rpartition(".")
-        right = hmac.compare_digest(mark.encode(), self._mark("session", body).encode())
+        right = hmac.compare_digest(mark.encode("utf-8", "replace"), self._mark("session", body).encode())
         end = body.partition(".")[0]
         return bool(self.token) and right and end.isdigit() and self.now() < int(end)
 

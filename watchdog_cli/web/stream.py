@@ -166,6 +166,7 @@ class Channel:
             return
         if look.facts:
             self._send(encode("facts", look.facts))
+            self._extras.past_changed()
         if look.lines:
             self._send(encode("lines", {"lines": look.lines, "missing": look.lines_missing}))
         if not same:  # after the facts, which tell why

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from watchdog_cli.core.errors import AddressError, ConfigError, UsageError
+from watchdog_cli.core.settings import Settings
 from watchdog_cli.wiring.places import Places
 
 TOKEN_VARIABLE = "WATCHDOG_WEB_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 PORT_VARIABLE = "PORT"  # what Render, Heroku and others tell a program to listen on
 PUBLIC_NAME_VARIABLE = "RENDER_EXTERNAL_HOSTNAME"
+DEFAULT_PORT = 8787  # chosen: easy to remember, assigned to nothing that people run
 BACKLOG = 512
 
 
@@ -50,19 +52,18 @@ class PagePlan:
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def make_plan(places: Places, values: Mapping[str, object], environ: Mapping[str, str]) -> PagePlan:
+def make_plan(settings: Settings, environ: Mapping[str, str]) -> PagePlan:
     """Check what is asked for, and begin to listen.
 
-    Args:
-        values: the effective settings by key.
     Raises:
         UsageError: an address that others can reach is asked for without a token.
         ConfigError: PORT is no port.
         AddressError: one cannot listen there.
     """
+    values = settings.values
     host = str(values["web-host"])
     token = environ.get(TOKEN_VARIABLE, "").strip()
-    family, address = _resolve(host, _port(values, environ))
+    family, address = _resolve(host, _port(settings, environ))
     is_public = not ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
     if is_public and not token:
         raise UsageError(
@@ -74,19 +75,19 @@ def make_plan(places: Places, values: Mapping[str, object], environ: Mapping[str
     names |= {environ.get(PUBLIC_NAME_VARIABLE, "").lower(), (urlsplit(url).hostname or "").lower()}
     interval = values["keepalive-interval"]
     assert isinstance(interval, float)
+    places = Places(settings.folder, settings.name, settings.log_dir)
     return PagePlan(
         places, _listen(family, address), is_public, token, frozenset(names - {""}), url, interval
     )
 
 
-def _port(values: Mapping[str, object], environ: Mapping[str, str]) -> int:
-    port = values["web-port"]
-    if port is not None:
-        assert isinstance(port, int)
-        return port
+def _port(settings: Settings, environ: Mapping[str, str]) -> int:
+    """The port that was asked for; PORT is a variable of the environment and goes before the file."""
+    port = settings.values["web-port"]
     written = environ.get(PORT_VARIABLE, "")
-    if not written:
-        return 8787  # chosen: easy to remember, assigned to nothing that people run
+    if not written or settings.origins["web-port"] in {"--web-port", "WATCHDOG_WEB_PORT"}:
+        assert port is None or isinstance(port, int)
+        return DEFAULT_PORT if port is None else port
     if not (written.isascii() and written.isdigit() and len(written) <= 5 and int(written) <= 65535):
         raise ConfigError(f"{PORT_VARIABLE}: {written[:40]!r} is no port; write a number up to 65535")
     return int(written)
