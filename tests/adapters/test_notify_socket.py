@@ -24,7 +24,7 @@ class Bench:
 
     def __init__(self, path: Path) -> None:
         self.inbox = Inbox()
-        self.server = NotifyServer(self.inbox, str(path))
+        self.server = NotifyServer(self.inbox, str(path), lambda: "the run")
         self.server.begin_run()
 
     def send(self, message: bytes, *descriptors: int) -> None:
@@ -55,7 +55,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def _is_beat(events: list[Event]) -> bool:
-    return len(events) == 1 and isinstance(events[0], Beat) and events[0].source is Source.NOTIFY
+    return len(events) == 1 and events[0] == Beat(Source.NOTIFY, run_id="the run")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,7 @@ def test_program_may_call_itself_frozen(bench: Bench) -> None:
     bench.send(b"WATCHDOG=trigger")
     (event,) = bench.events()
     assert isinstance(event, HangDeclared)
+    assert event.run_id == "the run"  # a late word must not end the run after it
 
 
 def test_status_is_kept_short(bench: Bench) -> None:

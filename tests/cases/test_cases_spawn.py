@@ -208,3 +208,17 @@ def test_R05_descriptors_of_the_starter_do_not_leak_into_the_program(dog: Watchd
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_R05_vanished_folder_is_tried_until_the_cap(dog: Watchdog) -> None:
+    """The folder of the program is removed while it runs: it is not made anew, and the end is code 12."""
+    place = dog.folder / "place"
+    place.mkdir()
+    process = dog.run(*PLAIN, "-C", str(place), "--max-restarts", "2", "--", "sleep", "600")
+    wait_until(lambda: dog.cli("check", "-C", str(place)).returncode == 0, "health")
+    pid = next(pid for pid, line in dog.marked().items() if line.startswith("sleep"))
+    shutil.rmtree(place)
+    os.kill(pid, 9)
+    assert process.wait(30) == 12
+    assert "GAVE UP" in dog.printed()
+    assert not place.exists()

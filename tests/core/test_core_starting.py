@@ -206,3 +206,12 @@ def test_stop_now_while_running_kills_at_once():
     history = History().start()
     assert history.do(StopAsked(By.COMMAND, now=True)) == (Kill(),)
     assert isinstance(history.phase, Stopping)
+
+
+def test_life_of_an_adopted_run_is_told_from_its_own_start():
+    """It had lived for an hour before we came: that is told at its end, and nothing is judged by it."""
+    history = History(Policy(start_grace_s=20.0, heartbeat_timeout_s=20.0))
+    history.do(Adopted(run(7), age_s=3600.0))
+    history.exits(CRASH)
+    (ended,) = history.heard(facts.Ended)
+    assert ended.lived_s >= 3600.0

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from watchdog_cli.adapters import foreign_json
+from watchdog_cli.adapters.rotating_file import make_folder
 
 KEPT = 20
 RECORD = "incident.json"
@@ -29,13 +30,15 @@ class IncidentFolder:
 
     Args:
         path: ``logs/incidents``.
+        floor: the folder of the program, which is never made anew.
         name: of the watchdog; incidents of others in the same folder are left alone.
     """
 
-    def __init__(self, path: str, name: str, *, kept: int = KEPT) -> None:
+    def __init__(self, path: str, name: str, *, kept: int = KEPT, floor: str = "") -> None:
         self._path = path
         self._name = name
         self._kept = kept
+        self._floor = floor
 
     def keep(self, wanted_id: str, record: Mapping[str, object], files: Mapping[str, str]) -> str:
         """Write one incident and let old ones go; return its id.
@@ -47,7 +50,7 @@ class IncidentFolder:
         Raises:
             OSError: it cannot be written; nothing of it is left.
         """
-        os.makedirs(self._path, mode=0o700, exist_ok=True)
+        make_folder(self._path, self._floor)
         unfinished = os.path.join(self._path, f"{_UNFINISHED}{os.getpid()}-{time.monotonic_ns():x}")
         os.mkdir(unfinished, 0o700)
         try:

@@ -57,16 +57,22 @@ class Recorder:
         log_size: int,
         log_backups: int,
         on_problem: Callable[[str], None],
+        floor: str = "",
     ) -> None:
         """Open the files.
+
+        Args:
+            floor: the folder of the program, which is never made anew.
 
         Raises:
             StorageError: one of them cannot be written at the start.
         """
         self._state_path = state_path
         self._on_problem = on_problem
-        self._journal = RotatingFile(journal_path, JOURNAL_SIZE, JOURNAL_BACKUPS, gap_note=_journal_gap)
-        self._log = RotatingFile(log_path, log_size, min(log_backups, JOURNAL_BACKUPS))
+        self._journal = RotatingFile(
+            journal_path, JOURNAL_SIZE, JOURNAL_BACKUPS, gap_note=_journal_gap, floor=floor
+        )
+        self._log = RotatingFile(log_path, log_size, min(log_backups, JOURNAL_BACKUPS), floor=floor)
         self._journal.open()
         try:
             self._log.open()

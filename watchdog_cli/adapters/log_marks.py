@@ -37,7 +37,7 @@ class LogMarks:
         """Remember where; ``log`` must be open before the first ``note``."""
         from watchdog_cli.adapters.rotating_file import RotatingFile  # not for those who only read
 
-        self._file = RotatingFile(path, SIZE, 1)
+        self._file = RotatingFile(path, SIZE, 1, floor=log.floor)
         self._log = log
         self._opened = False
         self._generation = -1

@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.core.events import Beat, HangDeclared
@@ -24,13 +24,17 @@ _CREDENTIALS = struct.Struct("@iII")
 class NotifyServer:
     """Where the child sends READY=1, WATCHDOG=1 and STATUS=."""
 
-    def __init__(self, inbox: Inbox, path: str) -> None:
+    def __init__(self, inbox: Inbox, path: str, run_id: Callable[[], str]) -> None:
         """Open the socket.
+
+        Args:
+            run_id: of the run that lives now; "" when none does.
 
         Raises:
             OSError: it cannot be made.
         """
         self._inbox = inbox
+        self._run_id = run_id
         self.status_text = ""
         self.address = path if len(os.fsencode(path)) <= LONGEST_PATH else _name_for(path)
         self._socket = socket.socket(
@@ -74,7 +78,7 @@ class NotifyServer:
                 break
             signs = self._read(message) or signs
         if signs:
-            self._inbox.put(Beat(Source.NOTIFY))
+            self._inbox.put(Beat(Source.NOTIFY, run_id=self._run_id()))
 
     def _receive(self) -> bytes | None:
         """The next message; an empty one if it came from somebody who may not speak."""
@@ -105,7 +109,7 @@ class NotifyServer:
             if key == "STATUS":
                 self.status_text = value[:200]
             elif key == "WATCHDOG" and value == "trigger":
-                self._inbox.put(HangDeclared())
+                self._inbox.put(HangDeclared(self._run_id()))
             elif (key in ("READY", "WATCHDOG") and value == "1") or key == "EXTEND_TIMEOUT_USEC":
                 signs = True
         return signs

@@ -25,11 +25,19 @@ BINARY = getattr(os, "O_BINARY", 0)
 NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 
-def make_folder(path: str) -> None:
-    """Create a folder and its missing parents, each for the owner only; an existing one keeps its mode."""
+def make_folder(path: str, floor: str = "") -> None:
+    """Create a folder and its missing parents, each for the owner only; an existing one keeps its mode.
+
+    Args:
+        floor: a folder that is never made: if it is gone, somebody has removed or moved it, and means that.
+    Raises:
+        FileNotFoundError: the floor is gone.
+    """
     if not path or os.path.isdir(path):
         return
-    make_folder(os.path.dirname(path))
+    if path == floor:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    make_folder(os.path.dirname(path), floor)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -53,6 +61,7 @@ class RotatingFile:
         on_recovered: Callable[[str], None] | None = None,
         gap_note: Callable[[int, str], bytes] = gap_line,
         mend: str = "pick another place with --log-dir",
+        floor: str = "",
     ) -> None:
         """Remember the settings; nothing is touched before ``open``.
 
@@ -62,6 +71,7 @@ class RotatingFile:
             on_problem: told one line when bytes begin to be lost, or when rotation fails.
             on_recovered: told one line when they no longer are.
             gap_note: makes the line for the place in the file where bytes are missing.
+            floor: a folder that is never made anew, as for ``make_folder``.
             mend: what a person can do about a file that cannot be written, for the error at start.
         """
         self.path = path
@@ -79,6 +89,7 @@ class RotatingFile:
         self._flood = False
         self._gap_note = gap_note
         self._mend = mend
+        self.floor = floor
         self._null = -1
 
     # --- opening -------------------------------------------------------------------------------------------
@@ -118,7 +129,7 @@ class RotatingFile:
 
     def _reopen(self) -> None:
         self._close_file()
-        make_folder(os.path.dirname(self.path))
+        make_folder(os.path.dirname(self.path), self.floor)
         # Without O_APPEND, which splice(2) refuses; without waiting, should somebody have put a FIFO there.
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | NONBLOCK | BINARY, 0o600)
         try:

@@ -35,7 +35,7 @@ def begin_stop(sup: Supervisor, ending: Ending, now: float, *said: Action, at_on
         raise TypeError(f"nothing to stop in {phase}")
     policy = sup.policy
     sup = replace(sup, ailing=sup.ailing or ending.cause not in ASKED)
-    stopping = Stopping(phase.run, ending, phase.life.since, Stage.DUMP, now, now)
+    stopping = Stopping(phase.run, ending, phase.life.born, Stage.DUMP, now, now)
     if at_once:
         return kill(replace(sup, phase=stopping), stopping, now, *said)
     if ending.cause in HANGS and policy.dump_timeout_s > 0:

@@ -26,6 +26,7 @@ class Adopted:
     run: Run
     silence_judged: bool = False  # as in ChildSpawned
     leader_gone: bool = False  # only processes that it had started are left, and will be ended
+    age_s: float = 0.0  # how long it has lived already
 
 
 @dataclass(frozen=True, slots=True)

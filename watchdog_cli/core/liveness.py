@@ -37,6 +37,7 @@ class Life:
 
     Args:
         since: when the run was spawned or adopted.
+        before_s: how long an adopted run had lived by then.
         patience_from: no timeout counts from before this instant.
         awake_at: the last instant at which we were certainly awake.
         signs: when each source last gave a sign; moved on by what we woke too late since.
@@ -50,6 +51,12 @@ class Life:
     signs: tuple[tuple[Source, float], ...] = ()
     progress: str | None = None
     progress_at: float | None = None
+    before_s: float = 0.0
+
+    @property
+    def born(self) -> float:
+        """When the process was started; for reports only, nothing is judged by it."""
+        return self.since - self.before_s
 
     def last_sign(self) -> float | None:
         """When any source last gave a sign."""
@@ -76,9 +83,9 @@ class Life:
         )
 
 
-def begin(now: float) -> Life:
-    """The life of a run that starts at ``now``."""
-    return Life(since=now, patience_from=now, awake_at=now)
+def begin(now: float, before_s: float = 0.0) -> Life:
+    """The life of a run that starts, or is adopted after ``before_s`` seconds, at ``now``."""
+    return Life(since=now, patience_from=now, awake_at=now, before_s=before_s)
 
 
 def counts(source: Source, policy: Policy) -> bool:

@@ -148,7 +148,7 @@ def _on_adopted(sup: Supervisor, event: Adopted, now: float) -> Step:
     match sup.phase:
         case Spawning(asked=False):
             said = Report(facts.TakenOver(event.run, event.leader_gone))
-            return _live(sup, event.run, event.silence_judged, now, said)
+            return _live(sup, event.run, event.silence_judged, now, said, age_s=event.age_s)
         case _:
             return sup, ()
 
@@ -161,11 +161,13 @@ def _on_spawned(sup: Supervisor, event: ChildSpawned, now: float) -> Step:
             return sup, ()
 
 
-def _live(sup: Supervisor, run: Run, silence_judged: bool, now: float, said: Action) -> Step:
+def _live(
+    sup: Supervisor, run: Run, silence_judged: bool, now: float, said: Action, *, age_s: float = 0.0
+) -> Step:
     """A run lives from now on, as far as we are concerned."""
     sup = replace(
         sup,
-        phase=Starting(run, liveness.begin(now)),
+        phase=Starting(run, liveness.begin(now, age_s)),
         number=max(sup.number, run.number),
         settled=True,
         memory_at=None,
@@ -218,9 +220,9 @@ def _on_own_end(sup: Supervisor, phase: Up, event: ChildExited, now: float) -> S
     else:
         ending = Ending(Cause.EXIT, status)
     if event.left_behind == 0:
-        return end_run(sup, phase.run, phase.life.since, ending, now)
+        return end_run(sup, phase.run, phase.life.born, ending, now)
     kill_at = now + sup.policy.stop_timeout_s
-    stopping = Stopping(phase.run, ending, phase.life.since, Stage.GROUP, kill_at, kill_at, status)
+    stopping = Stopping(phase.run, ending, phase.life.born, Stage.GROUP, kill_at, kill_at, status)
     said = Report(facts.LeftBehind(phase.run, event.left_behind))
     return replace(sup, phase=stopping), (said, TerminateRest())
 

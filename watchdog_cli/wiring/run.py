@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from watchdog_cli import __version__
+from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.child import HEARTBEAT, ChildTree, Launch
 from watchdog_cli.adapters.clock import SystemClock, iso
 from watchdog_cli.adapters.control import ControlServer
@@ -150,6 +151,7 @@ class _Session:
             log_size=settings.log_size,
             log_backups=settings.log_backups,
             on_problem=self._say_later,
+            floor=places.folder,
         )
         stack.callback(self._recorder.close, LAST_WORDS_S)
         self._pump = self._make_pump()
@@ -215,6 +217,7 @@ class _Session:
             settings.log_backups,
             on_problem=self._say_later,
             on_recovered=self._say_later,
+            floor=places.folder,
         )
         survivor = self._legacy.survivor
         by_output = Source.OUTPUT in settings.policy.sources
@@ -222,7 +225,7 @@ class _Session:
             places.stdout,
             log,
             terminal=None if settings.quiet else self._terminal,
-            on_output=(lambda: self._inbox.put(Beat(Source.OUTPUT))) if by_output else None,
+            on_output=self._on_output if by_output else None,
             on_problem=self._say_later,
             child_pid=survivor.pid if survivor is not None and self._legacy.leader_lives else None,
         )
@@ -231,7 +234,7 @@ class _Session:
         if Source.NOTIFY not in self._settings.policy.sources:
             return None
         try:
-            server = NotifyServer(self._inbox, self._places.notify)
+            server = NotifyServer(self._inbox, self._places.notify, self._run_id)
         except OSError as error:
             raise StorageError(f"cannot make the socket {self._places.notify}: {error.strerror}") from error
         stack.callback(server.close)
@@ -348,10 +351,12 @@ class _Session:
         expected = self._heartbeat.lies_there()
         self._heartbeat.begin_run(survivor.run_id)
         run = self._child.adopt(survivor)
-        events: list[Event] = [Adopted(run, silence_judged=expected, leader_gone=not legacy.leader_lives)]
+        gone = not legacy.leader_lives
+        age_s = 0.0 if gone else procfs.age_s(survivor.start_ticks)
+        events: list[Event] = [Adopted(run, silence_judged=expected, leader_gone=gone, age_s=age_s)]
         if order.only_stop:
             events.append(StopAsked(By.COMMAND, now=order.now))
-        elif not legacy.leader_lives:
+        elif gone:
             self._tell(
                 Notice(
                     "orphans",
@@ -415,6 +420,14 @@ class _Session:
         if self._notify is not None:
             self._notify.begin_run()
         return self._pump.child_fd()
+
+    def _run_id(self) -> str:
+        """Whose signs come in now; "" when nobody lives, so that a late word is not taken for one of the next run."""
+        identity = self._child.identity
+        return identity.run_id if identity is not None else ""
+
+    def _on_output(self) -> None:
+        self._inbox.put(Beat(Source.OUTPUT, run_id=self._run_id()))
 
     def _start_ticks(self) -> int | None:
         identity = self._child.identity

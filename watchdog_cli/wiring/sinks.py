@@ -188,7 +188,7 @@ class Sinks:
         from watchdog_cli.adapters.incident_folder import IncidentFolder
         from watchdog_cli.sinks.incidents import Incidents
 
-        folder = IncidentFolder(self._places.incidents, self._settings.name)
+        folder = IncidentFolder(self._places.incidents, self._settings.name, floor=self._places.folder)
         return Incidents(
             keep=folder.keep,
             look=self._look,
