@@ -99,7 +99,9 @@ def _heartbeat(beat: HeartbeatPart) -> list[tuple[str, str]]:
     else:
         rows = [("heartbeat", f"{format_duration(round(beat.age_s, 1))} ago (limit {limit})")]
     shown = [
-        f"{key} {_short(str(beat.fields[key]), VALUE_SHOWN)}" for key in FIELDS_SHOWN if key in beat.fields
+        f"{key} {_short(str(beat.fields[key]), VALUE_SHOWN)}"
+        for key in FIELDS_SHOWN
+        if beat.fields.get(key) is not None
     ]
     if shown:
         rows.append(("", " · ".join(shown)))

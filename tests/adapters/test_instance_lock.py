@@ -70,7 +70,7 @@ def test_what_stands_in_the_file_decides_nothing(tmp_path: Path, content: str) -
     assert holder(str(path)) is None
     lock = InstanceLock(str(path))
     lock.acquire("tracker")
-    assert not lock.handed_over
+    assert not lock.was_handed_over
     assert path.read_text() == f"{os.getpid()}\n"
     lock.release()
 
@@ -105,7 +105,7 @@ def test_lock_goes_through_an_exec(tmp_path: Path, others: Strangers) -> None:
     after = (
         "import os, subprocess, sys, time; from watchdog_cli.adapters.instance_lock import InstanceLock, HANDED_OVER;"
         "lock = InstanceLock(sys.argv[1]); lock.acquire('t');"
-        "word = f'{lock.handed_over} {HANDED_OVER in os.environ} {os.get_inheritable(lock.descriptor)}';"
+        "word = f'{lock.was_handed_over} {HANDED_OVER in os.environ} {os.get_inheritable(lock.descriptor)}';"
         "open(sys.argv[1] + '-after', 'w').write(word); time.sleep(600)"
     )
     before = (
@@ -138,7 +138,7 @@ def test_wrong_descriptor_in_the_environment_is_not_trusted(
     monkeypatch.setenv(HANDED_OVER, handed)
     lock = InstanceLock(str(tmp_path / "lock"))
     lock.acquire("tracker")
-    assert not lock.handed_over
+    assert not lock.was_handed_over
     assert HANDED_OVER not in os.environ
     assert holder(str(tmp_path / "lock")) != os.getpid() or lock.descriptor is not None
     lock.release()

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from rig import QUICK, Rig
+from rig import BIN, QUICK, Rig
 from waiting import wait_until
 
 PRINT_ALL = """
@@ -187,3 +188,22 @@ def test_ctrl_c_twice_and_a_hang_up_leave_nobody(rig: Rig) -> None:
         assert process.wait(20) == 0
         (rig.folder / "deaf").unlink()
     assert all(fact["forced"] for fact in rig.facts("ended"))
+
+
+@pytest.mark.parametrize("words", [["config"], ["status"], ["--help"], ["run", "--help"]])
+def test_a_reader_that_has_gone_ends_a_command_quietly(rig: Rig, words: list[str]) -> None:
+    """`watchdog ... | head`: no traceback, and the code of a closed pipe."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    found = subprocess.run(
+        [str(BIN / "watchdog"), *words],
+        cwd=rig.folder,
+        env=rig.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=40,
+        check=False,
+    )
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (141, b"")

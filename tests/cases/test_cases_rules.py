@@ -164,6 +164,12 @@ def test_a_thousand_restarts_leave_no_trace(rig: Rig) -> None:
 
 
 def _weight(pid: int) -> dict[str, int]:
+    """The least of many looks: what is open for a moment within one restart is no leak."""
+    looks = [_look(pid) for _ in range(40)]
+    return {key: min(look[key] for look in looks) for key in looks[0]}
+
+
+def _look(pid: int) -> dict[str, int]:
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     zombies = 0
     for entry in os.listdir("/proc"):

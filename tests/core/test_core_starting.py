@@ -215,3 +215,11 @@ def test_life_of_an_adopted_run_is_told_from_its_own_start():
     history.exits(CRASH)
     (ended,) = history.heard(facts.Ended)
     assert ended.lived_s >= 3600.0
+
+
+def test_adopted_run_that_stays_silent_has_gone_silent():
+    """A program that beat under an earlier watchdog is not said to have never given a sign."""
+    history = History(Policy(start_grace_s=20.0, heartbeat_timeout_s=20.0), ever_beat=True)
+    history.do(Adopted(run(7), age_s=3600.0))
+    history.wait_until(60.0)
+    assert history.stopping.ending.cause is Cause.HANG

@@ -24,7 +24,6 @@ class InstanceLock:
         """Nothing is locked yet."""
         self.path = path
         self.descriptor: int | None = None
-        self.handed_over = False  # an earlier image of this very process held it already
         self.was_handed_over = False  # an earlier image of this very process held it
 
     def acquire(self, name: str) -> None:
@@ -38,7 +37,6 @@ class InstanceLock:
         try:
             if handed.isdigit() and _leads_to(int(handed), self.path):
                 descriptor = int(handed)
-                self.handed_over = True
                 os.set_inheritable(descriptor, False)
                 self.was_handed_over = True
             else:

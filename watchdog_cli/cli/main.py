@@ -1,10 +1,13 @@
 """The command ``watchdog``: finds the part that is asked for, and turns errors into one line and an exit code."""
 
+import contextlib
 import errno
 import importlib
 import os
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -32,8 +35,33 @@ COMMANDS = {
 FAULTS_LIMIT = 1 << 20
 
 
+@contextlib.contextmanager
+def _quiet_when_nobody_reads() -> Iterator[None]:
+    """A reader that has gone (head, less) ends us quietly; click would make a plain failure of it."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # Nothing more can be said, also not when Python flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise SystemExit(128 + 13) from None
+
+
 class LazyGroup(click.Group):
     """Loads a command when it is used."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line; ``--help`` prints here."""
+        with _quiet_when_nobody_reads():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _quiet_when_nobody_reads():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which people need them."""
@@ -108,10 +136,6 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except BrokenPipeError:
-        # The reader (head, less) has gone; nothing more can be said. Python would complain when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 128 + 13
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person gets one line and a file to send
         code = _say(*_explain_fault(error))
     sys.exit(code if isinstance(code, int) else 0)

@@ -33,7 +33,8 @@ def command(argv: tuple[str, ...], force: bool, directory: str | None, given: Ma
     if not argv:
         raise UsageError("say which program to run, for example: watchdog run -- python -m tracker")
     settings = load_settings(folder_of(directory, missing=SpawnError), given, pid1=os.getpid() == 1)
-    from watchdog_cli.wiring.run import Order, supervise
+    from watchdog_cli.wiring.beginning import Order
+    from watchdog_cli.wiring.run import supervise
 
     order = Order(settings, argv, arguments=sys.argv[1:], force=force, greeting=_greeting(settings, argv))
     raise SystemExit(supervise(order))

@@ -33,7 +33,8 @@ def command(now: bool, force: bool, directory: str | None, name: str | None) -> 
 
     if takeover.inspect(places, repair=False, force=force).survivor is None:
         raise NotRunningError(f"nothing runs under the name {found!r} in {folder}")
-    from watchdog_cli.wiring.run import Order, supervise
+    from watchdog_cli.wiring.beginning import Order
+    from watchdog_cli.wiring.run import supervise
 
     click.echo("its watchdog is gone; stopping the program it left", err=True)
     settings = load_settings(folder, {"name": found, "quiet": True})

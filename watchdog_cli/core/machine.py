@@ -361,6 +361,8 @@ def _on_tick_while_up(sup: Supervisor, phase: Up, now: float) -> Step:
             Liveness.NEVER: Cause.NEVER_BEAT,
             Liveness.STUCK: Cause.NO_PROGRESS,
         }
+        if phase.life.before_s and sup.ever_beat:
+            causes[Liveness.NEVER] = Cause.HANG  # it gave signs to the watchdog before us
         if verdict in causes and sup.judged:
             return _hang(sup, phase, Ending(causes[verdict]), now)
         if verdict is Liveness.NEVER and isinstance(phase, Starting):

@@ -5,18 +5,14 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from watchdog_cli import __version__
-from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.child import HEARTBEAT, ChildTree, Launch
 from watchdog_cli.adapters.clock import SystemClock, iso
 from watchdog_cli.adapters.control import ControlServer
 from watchdog_cli.adapters.file_notice import InotifyNotice
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
-from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.adapters.instance_lock import InstanceLock
 from watchdog_cli.adapters.journal import Recorder
@@ -26,49 +22,25 @@ from watchdog_cli.adapters.notify_socket import NotifyServer, asked_interval_s, 
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.signals import Signals, hold
 from watchdog_cli.adapters.terminal import Terminal
-from watchdog_cli.core import supervisor
 from watchdog_cli.core.errors import ExitCode, SpawnError, StorageError
-from watchdog_cli.core.events import Adopted, Beat, Begin, By, Event, PauseAsked, RestartAsked, StopAsked
+from watchdog_cli.core.events import Beat, Event, StopAsked
 from watchdog_cli.core.facts import Fact, Notice
-from watchdog_cli.core.phases import Backoff, GivenUp, Stopping
+from watchdog_cli.core.phases import Stopping
 from watchdog_cli.core.policy import Source
-from watchdog_cli.core.report import State
-from watchdog_cli.core.settings import Settings
 from watchdog_cli.core.snapshot import Snapshot
-from watchdog_cli.core.supervisor import Supervisor
 from watchdog_cli.runner import Pulse, Runner
 from watchdog_cli.wiring import takeover, upgrade
 from watchdog_cli.wiring.answers import Answers
+from watchdog_cli.wiring.beginning import Beginning, Order
 from watchdog_cli.wiring.hub import Hub, own_process
 from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.sampling import make_sampler
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_cli.wiring.takeover import Legacy
-from watchdog_kit.records import dataclass
 
 YIELD_S = 0.0005  # the main thread gets its turn after so long, whatever the writers are busy with
 DRAIN_S = 0.5  # how long the start of the next run may wait for the last words of the one before
 LAST_WORDS_S = 2.0  # for each writer at the end; a disk that hangs is left behind
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a person asks for.
-
-    Args:
-        force: take a process of unknown identity for a stranger.
-        only_stop: end what runs, start nothing.
-        now: with ``only_stop``: kill without asking.
-        greeting: lines for the screen, shown when the child has been started.
-    """
-
-    settings: Settings
-    argv: Sequence[str]
-    arguments: Sequence[str] = ()
-    force: bool = False
-    only_stop: bool = False
-    now: bool = False
-    greeting: Sequence[str] = ()
 
 
 def supervise(order: Order) -> int:
@@ -141,6 +113,7 @@ class _Session:
         signals = stack.enter_context(Signals(self._inbox, is_init=os.getpid() == 1))
         legacy = takeover.inspect(places, repair=True, force=self._order.force)
         self._legacy = legacy
+        self._beginning = Beginning(self._order, legacy, was_handed_over=self._lock.was_handed_over)
         self._early += [Notice("state", note) for note in legacy.notes]
         self._terminal = Terminal(places.shown(places.log), show_child=not settings.quiet)
         stack.callback(self._terminal.close, LAST_WORDS_S)
@@ -196,7 +169,7 @@ class _Session:
             greeting=() if self._lock.was_handed_over else self._order.greeting,
         )
         self._runner = Runner(
-            self._supervisor(legacy),
+            self._beginning.supervisor(),
             clock=self._clock,
             inbox=self._inbox,
             child=self._child,
@@ -295,94 +268,13 @@ class _Session:
             unknown=before.unknown if before is not None else {},
         )
 
-    def _supervisor(self, legacy: Legacy) -> Supervisor:
-        before = legacy.snapshot
-        crashed = before is not None and legacy.same_boot and before.ended == ""
-        sup = supervisor.new(
-            self._settings.policy,
-            number=legacy.number,
-            restarts=before.restarts if before is not None else 0,
-            window=before.window if before is not None and crashed else (),
-            ever_beat=before.ever_beat if before is not None else False,
-        )
-        return self._go_on_waiting(sup, before) if before is not None and crashed else sup
-
-    def _go_on_waiting(self, sup: Supervisor, before: Snapshot) -> Supervisor:
-        """After an upgrade a delay runs on: it is no start that somebody asked for."""
-        at = before.next_start
-        if not self._lock.handed_over or at is None or self._legacy.survivor is not None:
-            return sup
-        gave_up = before.state == State.GAVE_UP.value
-        return replace(
-            sup,
-            phase=GivenUp("as before the upgrade", at) if gave_up else Backoff(at),
-            settled=True,
-            ailing=True,
-        )
-
     def _first_events(self) -> list[Event]:
-        """How this life begins: with a new run, or with the one that an earlier watchdog left."""
         from watchdog_cli.wiring import registry
 
         registry.enter(self._places)
         for fact in self._early:
             self.hub.tell(fact)
-        legacy, order = self._legacy, self._order
-        if legacy.survivor is not None:
-            events = self._adopt(legacy.survivor, legacy)
-            return events if order.only_stop else [*events, *self._old_pause(legacy)]
-        if order.only_stop:
-            return [StopAsked(By.COMMAND)]
-        self._say_old_end(legacy)
-        return [*self._old_pause(legacy), Begin()]
-
-    def _old_pause(self, legacy: Legacy) -> list[Event]:
-        """Somebody worked on it when the watchdog before this one was killed or replaced, and still does."""
-        before = legacy.snapshot
-        if before is None or not before.paused or before.ended or not legacy.same_boot:
-            return []
-        if before.pause_until is None:
-            return [PauseAsked(None)]
-        left = before.pause_until - self._clock.monotonic()
-        return [PauseAsked(left)] if left > 0 else []
-
-    def _adopt(self, survivor: Identity, legacy: Legacy) -> list[Event]:
-        order = self._order
-        expected = self._heartbeat.lies_there()
-        self._heartbeat.begin_run(survivor.run_id)
-        run = self._child.adopt(survivor)
-        gone = not legacy.leader_lives
-        age_s = 0.0 if gone else procfs.age_s(survivor.start_ticks)
-        events: list[Event] = [Adopted(run, silence_judged=expected, leader_gone=gone, age_s=age_s)]
-        if order.only_stop:
-            events.append(StopAsked(By.COMMAND, now=order.now))
-        elif gone:
-            self._tell(
-                Notice(
-                    "orphans",
-                    "the program ended while nobody watched and left processes; stopping them first",
-                )
-            )
-            events.append(RestartAsked())
-        elif not takeover.same_command(legacy.snapshot, order.argv, order.settings.folder, survivor.pid):
-            self._tell(
-                Notice(
-                    "replaced",
-                    f"another command still runs here (pid {survivor.pid}); stopping it before the new one",
-                )
-            )
-            events.append(RestartAsked())
-        self._child.look()
-        return events
-
-    def _say_old_end(self, legacy: Legacy) -> None:
-        before = legacy.snapshot
-        if before is not None and before.ended == "" and before.child is not None:
-            self._tell(
-                Notice(
-                    "gap", "the watchdog before this one did not end in order; the program is gone as well"
-                )
-            )
+        return self._beginning.events(self._child, self._heartbeat, self._tell)
 
     # --- while it runs ---------------------------------------------------------------------------------------
 
