@@ -210,7 +210,8 @@ def test_S07_a_freeze_is_told_with_its_stacks_at_hand(dog: Watchdog, server: Tel
     [seen] = await_texts(server, 1)
     assert "froze (its heartbeat went silent)" in seen.splitlines()[0]
     incident = seen.partition("watchdog incidents ")[2].split()[0]
-    assert dog.cli("incidents", incident).returncode == 0
+    # It is told as soon as it is known; its folder is written beside that, with what the end brings.
+    wait_until(lambda: dog.cli("incidents", incident).returncode == 0, "the incident of the message")
 
 
 def test_X06_the_token_is_seen_nowhere(dog: Watchdog, server: TelegramServer) -> None:
