@@ -1,15 +1,15 @@
 """What can happen to the tracker while it waits: a stop is asked, a save ends. One queue for all of it."""
 
-import os
+import contextlib
 import queue
 import signal
 import time
 from types import FrameType
 
 from watchdog_kit.records import dataclass
+from watchdog_kit.wake_up import WakeUp
 
-# A blocked wait hears no signal on Windows until it ends by itself.
-_SLICE_S = 0.25 if os.name == "nt" else 3600.0
+_LONGEST_S = 3600.0  # some systems bear no longer wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +59,29 @@ class Inbox:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._wake_up = WakeUp()
 
     def put(self, event: Event) -> None:
         """Add an event."""
         self._queue.put(event)
+        self._wake_up.wake()
 
     def get(self, until: float) -> Event | None:
         """Return the next event, or None at the monotonic instant ``until``."""
         while True:
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get_nowait()
             left = until - time.monotonic()
-            try:
-                if left <= 0:
-                    return self._queue.get_nowait()
-                return self._queue.get(timeout=min(left, _SLICE_S))
-            except queue.Empty:
-                if time.monotonic() >= until:
-                    return None
+            if left <= 0:
+                return None
+            self._wake_up.wait(min(left, _LONGEST_S))
 
     def listen_to_signals(self) -> None:
         """Turn the signals that ask for an end into events.
 
         What was ignored at start stays ignored: ``nohup`` and background jobs of a shell mean it.
         """
+        self._wake_up.listen_to_signals()
         for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from watchdog_cli.cli.options import GroupedCommand, SettingType, folder_of, place_options
 from watchdog_cli.core.errors import StorageError, UsageError
 from watchdog_kit import kinds
+from watchdog_kit.wake_up import WakeUp
 
 if TYPE_CHECKING:
     from watchdog_cli.wiring.metrics import MetricsReader
@@ -87,7 +89,7 @@ def _serve(reader: "MetricsReader", port: int) -> None:
 
     reader.read()  # what is missing is said now, and not at the first scrape
     server = MetricsServer(port, reader.read)
-    ended = _end_by_signal()
+    ended = Ended()
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     click.echo(f"metrics are served at {server.url}; Ctrl-C ends", err=True)
@@ -99,7 +101,7 @@ def _serve(reader: "MetricsReader", port: int) -> None:
 def _write_again_and_again(reader: "MetricsReader", path: str, every_s: float | None) -> None:
     from watchdog_kit.atomic_file import write_atomic
 
-    ended = _end_by_signal() if every_s is not None else None
+    ended = Ended() if every_s is not None else None
     while True:
         try:
             write_atomic(path, reader.read(), mode=READABLE, durable=False)
@@ -112,9 +114,26 @@ def _write_again_and_again(reader: "MetricsReader", path: str, every_s: float | 
             return
 
 
-def _end_by_signal() -> threading.Event:
-    """Set by SIGINT and SIGTERM, which then are an orderly end."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    return ended
+class Ended:
+    """Whether SIGINT or SIGTERM has asked for the end, which then is an orderly one."""
+
+    def __init__(self) -> None:
+        """Begin to listen."""
+        self._asked = False
+        self._wake_up = WakeUp()
+        self._wake_up.listen_to_signals()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, *_: object) -> None:
+        self._asked = True
+
+    def wait(self, limit_s: float | None = None) -> bool:
+        """Wait for the end; False when ``limit_s`` is over before it."""
+        until = None if limit_s is None else time.monotonic() + limit_s
+        while not self._asked:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            self._wake_up.wait(left)
+        return True
