@@ -10,6 +10,7 @@ import pytest
 
 from harness import Watchdog
 from rig import QUICK
+from trees import lives
 from waiting import stays_true, wait_until
 
 WRONG = {
@@ -115,6 +116,4 @@ def test_a_child_of_a_finished_watchdog_is_gone_too(dog: Watchdog) -> None:
     assert dog.tagged() == {}
     members = dog.pids("members")
     assert len(members) >= 1
-    stays_true(
-        lambda: not [one for one in members if Path(f"/proc/{one}").exists()], "nobody comes back", 0.5
-    )
+    stays_true(lambda: not [one for one in members if lives(one)], "nobody comes back", 0.5)
