@@ -30,6 +30,9 @@ COMMANDS = {
     "web": "Show it on a web page, for a browser or a phone.",
     "config": "Show every setting and where it came from.",
     "notify": "Who is told about incidents? Try it with --test.",
+    "install": "Have it started at boot: systemd, launchd, Windows Task Scheduler.",
+    "uninstall": "Take it out of the boot again.",
+    "doctor": "Is everything in order here? What is not, and what to do about it.",
     "upgrade": "Let a freshly started watchdog take over, without a gap.",
 }
 FAULTS_LIMIT = 1 << 20
@@ -102,7 +105,7 @@ Begin with:  watchdog run -- python -m tracker
 
 Exit codes of status and check: 0 healthy, 3 not running, 4 unknown, 5 running but not healthy.
 Of run: 0 stopped as asked, 10 wrong setting, 11 already running, 12 gave up, 13 the program cannot be
-started, 14 state or log cannot be written. A wrong option is 2, a fault of watchdog itself 1.
+started, 14 state or log cannot be written. Of install: 17 no service manager, or it refused. A wrong option is 2, a fault of watchdog itself 1.
 """
 
 

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     STORAGE = 14
     ADDRESS = 15
     NOT_TOLD = 16
+    SERVICE = 17
 
 
 class WatchdogError(Exception):
@@ -80,3 +81,9 @@ class AddressError(WatchdogError):
     """One cannot listen at an address: it is in use, or not ours."""
 
     exit_code = ExitCode.ADDRESS
+
+
+class ServiceError(WatchdogError):
+    """The service manager of this system is not there, or refuses, or what lies there is not ours."""
+
+    exit_code = ExitCode.SERVICE

@@ -131,6 +131,9 @@ class Hub:
                 extra["log"] = {"file_id": file_id, "offset": offset}
                 self._child_started_at = iso(at)
                 self._greet(fact)
+            case facts.PauseBegun():
+                # A service manager waits for it, and would end a watchdog that shall start nothing for now.
+                tell_manager("READY=1", f"STATUS={fact.text}")
             case facts.Ended(ending=ending):
                 self._add_last(
                     LastRun(
@@ -145,6 +148,7 @@ class Hub:
                 self.settled = True  # tried again, so it was no typo: from now on it is told like everything
                 if self._held is not None:
                     self._show(at, self._held)
+                tell_manager("READY=1", f"STATUS={fact.text}")  # that the watchdog is: it tries, and goes on trying
         self._recorder.fact(at, fact, **extra)
         self._sinks.tell(at, fact, extra)
         if self._is_shown(fact):

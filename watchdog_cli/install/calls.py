@@ -1,0 +1,51 @@
+"""Call a service manager's own command, bounded, and understand what it says."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from watchdog_kit.records import dataclass
+
+LIMIT_S = 120.0  # `systemctl start` returns when the program has been started; 90 s is our limit in the unit
+TEXT_LIMIT = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended.
+
+    Args:
+        code: its exit code; None when it could not be called or took too long.
+        text: its last words, or why it could not be called.
+        output: what it printed.
+    """
+
+    code: int | None
+    text: str
+    output: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it did what was asked."""
+        return self.code == 0
+
+
+def call(words: Sequence[str], environ: Mapping[str, str], *, limit_s: float = LIMIT_S) -> Outcome:
+    """Run one short command to its end; it never asks anybody anything."""
+    try:
+        ended = subprocess.run(
+            words,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(None, f"it did not end within {limit_s:.0f}s")
+    except FileNotFoundError:
+        return Outcome(None, f"there is no command {words[0]}")
+    except OSError as error:
+        return Outcome(None, (error.strerror or str(error)).lower())
+    output = ended.stdout.decode("utf-8", "replace")
+    said = ended.stderr.decode("utf-8", "replace").strip() or output.strip()
+    return Outcome(ended.returncode, " ".join(said[-TEXT_LIMIT:].split()), output)
