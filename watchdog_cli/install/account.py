@@ -75,7 +75,9 @@ def owner_of(folder: str) -> Account:
     try:
         return _account(pwd.getpwuid(uid))
     except KeyError:
-        raise NoAccountError(f"{folder} belongs to user {uid}, who has no name here; say who with --run-as") from None
+        raise NoAccountError(
+            f"{folder} belongs to user {uid}, who has no name here; say who with --run-as"
+        ) from None
 
 
 def _account(record: Any) -> Account:

@@ -40,7 +40,9 @@ class Launchd:
 
     def decode(self, content: bytes) -> str:
         """The list as text."""
-        return content.decode("utf-8", "replace").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        return (
+            content.decode("utf-8", "replace").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        )
 
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
         """Why nothing can be installed here."""
@@ -84,7 +86,9 @@ class Launchd:
         """How to look at it."""
         found = [f"look:  launchctl print {self._domain(system=system)}/{self.unit(name)}"]
         if not system:
-            found.append("it starts when you log in; to start it at boot:  sudo watchdog install --system ...")
+            found.append(
+                "it starts when you log in; to start it at boot:  sudo watchdog install --system ..."
+            )
         return found
 
 

@@ -6,9 +6,23 @@ import shutil
 from watchdog_kit.quantities import quoted
 
 _SHELL_WORDS = frozenset(
-    ("alias", "bg", "cd", "eval", "exec", "export", "exit", "fg", "for", "if", "set", "source", "trap", "ulimit")
+    (
+        "alias",
+        "bg",
+        "cd",
+        "eval",
+        "exec",
+        "export",
+        "exit",
+        "fg",
+        "for",
+        "if",
+        "set",
+        "source",
+        "trap",
+        "ulimit",
+    )
 ) | {"umask", "unset", "while", ".", "{", "(", "!"}
-_SHELL_SIGNS = frozenset(("|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"))
 _REMEDY = "a service has no shell: write it into a script, or say: sh -c '...'"
 
 
@@ -26,9 +40,6 @@ def absolute_command(command: list[str], *, folder: str, path: str) -> list[str]
         NoProgramError: there is no such program, or it is something that only a shell understands.
     """
     program, *arguments = command
-    signs = sorted(_SHELL_SIGNS.intersection(arguments))
-    if signs:
-        raise NoProgramError(f"{quoted(signs[0])} is for a shell, but {_REMEDY}")
     if not program:
         raise NoProgramError("the command is empty; say which program to run")
     return [_absolute(program, folder, path), *arguments]
@@ -41,11 +52,13 @@ def _absolute(program: str, folder: str, path: str) -> str:
         return os.path.abspath(found)
     if program in _SHELL_WORDS or ("=" in program and not has_folder):
         raise NoProgramError(f"{quoted(program)} is a word of the shell, no program; {_REMEDY}")
-    first = program.split()[0] if program.split() else ""
+    first = program.split(maxsplit=1)[0] if program.split() else ""
     if first != program and (os.path.isabs(first) or shutil.which(first, path=path)):
         raise NoProgramError(f"{quoted(program)} is a whole command line in one word; leave the quotes out")
     if has_folder and os.path.lexists(os.path.join(folder, program)):
-        raise NoProgramError(f"{quoted(program)} cannot be executed; look at its rights (chmod +x), or name its interpreter")
+        raise NoProgramError(
+            f"{quoted(program)} cannot be executed; look at its rights (chmod +x), or name its interpreter"
+        )
     where = f"in {folder}" if has_folder else "on PATH"
     raise NoProgramError(f"there is no program {quoted(program)} {where}; write its whole path")
 

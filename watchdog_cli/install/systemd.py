@@ -21,7 +21,9 @@ START_S = 90
 # a program that says so (no start mends that); gave up.
 FINAL = (ExitCode.OK, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.GAVE_UP, 78)
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:=,@")
-_IN_EXECUTABLE = "\"'\\$"  # systemd refuses the quotes, and expands the dollar in the name that the program sees
+_IN_EXECUTABLE = (
+    "\"'\\$"  # systemd refuses the quotes, and expands the dollar in the name that the program sees
+)
 
 
 class Systemd:
@@ -104,7 +106,9 @@ class Systemd:
             except (OSError, KeyError):  # a user id without a name
                 user = str(os.getuid())
             if not os.path.exists(os.path.join(LINGER, user)):
-                found.append(f"it starts when you log in; to start it at boot too:  loginctl enable-linger {user}")
+                found.append(
+                    f"it starts when you log in; to start it at boot too:  loginctl enable-linger {user}"
+                )
         return found
 
 

@@ -3,6 +3,7 @@
 Source: the task scheduler schema of Microsoft (element order matters); written without a real Windows at hand.
 """
 
+import ntpath
 import os
 import subprocess
 from collections.abc import Mapping
@@ -27,8 +28,8 @@ class TaskScheduler:
     def path(self, name: str, *, system: bool, environ: Mapping[str, str]) -> str:
         """The scheduler keeps a copy of its own; ours says what we gave it."""
         key, rest = ("PROGRAMDATA", "C:\\ProgramData") if system else ("LOCALAPPDATA", "")
-        base = environ.get(key) or rest or os.path.join(os.path.expanduser("~"), "AppData", "Local")
-        return os.path.join(base, "tracker-watchdog", TASK_FILE.format(name=self.unit(name)))
+        base = environ.get(key) or rest or ntpath.join(os.path.expanduser("~"), "AppData", "Local")
+        return ntpath.join(base, "tracker-watchdog", TASK_FILE.format(name=self.unit(name)))
 
     def encode(self, entry: Entry) -> bytes:
         """UTF-16 with its mark, the only form that every schtasks reads."""
@@ -44,7 +45,7 @@ class TaskScheduler:
         return text.replace("\r\n", "\n").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
-        """schtasks says it better than we could guess it."""
+        """Schtasks says it better than we could guess it."""
         del system, environ
         return None
 
@@ -82,10 +83,10 @@ class TaskScheduler:
         """How to look at it, and that the safety net also follows a stop."""
         del system
         unit = self.unit(name)
+        keep = f"schtasks /change /tn {unit} /disable"
         return [
             f"look:  schtasks /query /tn {unit} /v /fo list",
-            f"it is started again within 5 minutes of any end, also `watchdog stop`; to keep it stopped:  "
-            f"schtasks /change /tn {unit} /disable",
+            f"any end is followed by a start within 5 minutes, also `watchdog stop`; to keep it stopped:  {keep}",
         ]
 
 
@@ -97,7 +98,7 @@ def task_text(unit: str, entry: Entry) -> str:
     """
     program, *arguments = entry.argv
     for word in (*entry.argv, entry.folder):
-        if any(character < " " or character in '\x7f\ufffe\uffff' for character in word):
+        if any(character < " " or character in "\x7f\ufffe\uffff" for character in word):
             raise CannotSayError(f"{word!r} has control characters")
     if entry.system:
         principal = f"      <UserId>{SYSTEM_ID}</UserId>\n"

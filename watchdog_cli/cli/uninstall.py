@@ -1,0 +1,48 @@
+"""``watchdog uninstall``."""
+
+import os
+import shlex
+
+import click
+
+from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+from watchdog_cli.core.errors import NotRunningError, UsageError
+
+MANAGERS = ("systemd", "launchd", "task-scheduler")
+
+
+@click.command("uninstall", cls=GroupedCommand)
+@click.option(
+    "--user/--system", "of_user", default=None, help="Yours, or the machine's.  [default: by who asks]"
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be done; change nothing.")
+@click.option("--for", "manager", type=click.Choice(MANAGERS), help="Of another system; only with --dry-run.")
+@place_options
+def command(
+    of_user: bool | None, dry_run: bool, manager: str | None, directory: str | None, name: str | None
+) -> None:
+    """Stop what 'watchdog install' has installed under this name, and take it out of the boot.
+
+    Logs and saved state stay. An entry that 'watchdog install' did not write is left alone.
+    """
+    from watchdog_cli.adapters.config_file import resolve_name
+    from watchdog_cli.wiring import install
+
+    if manager and not dry_run:
+        raise UsageError("--for shows the commands of another system; add --dry-run")
+    found = resolve_name(folder_of(directory), name, os.environ)
+    wish = install.Wish(manager=manager, system=None if of_user is None else not of_user)
+    target = install.find_target(wish, found, dict(os.environ))
+    if not dry_run:
+        install.uninstall(target, click.echo)
+        return
+    content = target.read() if manager is None else b""
+    if content is None:
+        raise NotRunningError(f"there is no entry {found!r} ({target.path})")
+    if content:
+        target.owned(content)
+    for step in install.removal(target):
+        click.echo(shlex.join(step.words))
+    click.echo(f"remove {target.path}")
+    for step in target.format.after_remove(found, system=target.system):
+        click.echo(shlex.join(step.words))
