@@ -66,6 +66,7 @@ def command(argv: tuple[str, ...], directory: str | None, given: Mapping[str, ob
     from watchdog_cli.adapters.config_file import load_settings
     from watchdog_cli.core.options import ENV_PREFIX
     from watchdog_cli.wiring import install
+    from watchdog_cli.wiring.entry_place import Wish, find_target
 
     if not argv:
         raise UsageError("say which program to run, for example: watchdog install -- python -m tracker")
@@ -77,13 +78,13 @@ def command(argv: tuple[str, ...], directory: str | None, given: Mapping[str, ob
         folder_of(directory), given, environ=plain
     )  # the entry will not see our variables
     of_user = asked["of_user"]
-    wish = install.Wish(
+    wish = Wish(
         manager=asked["manager"],
         system=None if of_user is None else not of_user,
         run_as=asked["run_as"],
         start=asked["start"],
     )
-    target = install.find_target(wish, settings.name, environ)
+    target = find_target(wish, settings.name, environ)
     options = list(click.get_current_context().meta[_GIVEN])
     if "quiet" not in settings.explicit:
         options.append(

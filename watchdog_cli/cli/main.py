@@ -105,7 +105,8 @@ Begin with:  watchdog run -- python -m tracker
 
 Exit codes of status and check: 0 healthy, 3 not running, 4 unknown, 5 running but not healthy.
 Of run: 0 stopped as asked, 10 wrong setting, 11 already running, 12 gave up, 13 the program cannot be
-started, 14 state or log cannot be written. Of install: 17 no service manager, or it refused. A wrong option is 2, a fault of watchdog itself 1.
+started, 14 state or log cannot be written. A wrong option is 2, a fault of watchdog itself 1.
+Of install and uninstall: 17 no service manager, or it refused. Of doctor: 5 something does not work.
 """
 
 

@@ -27,12 +27,13 @@ def command(
     """
     from watchdog_cli.adapters.config_file import resolve_name
     from watchdog_cli.wiring import install
+    from watchdog_cli.wiring.entry_place import Wish, find_target
 
     if manager and not dry_run:
         raise UsageError("--for shows the commands of another system; add --dry-run")
     found = resolve_name(folder_of(directory), name, os.environ)
-    wish = install.Wish(manager=manager, system=None if of_user is None else not of_user)
-    target = install.find_target(wish, found, dict(os.environ))
+    wish = Wish(manager=manager, system=None if of_user is None else not of_user)
+    target = find_target(wish, found, dict(os.environ))
     if not dry_run:
         install.uninstall(target, click.echo)
         return

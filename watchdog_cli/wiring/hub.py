@@ -148,7 +148,9 @@ class Hub:
                 self.settled = True  # tried again, so it was no typo: from now on it is told like everything
                 if self._held is not None:
                     self._show(at, self._held)
-                tell_manager("READY=1", f"STATUS={fact.text}")  # that the watchdog is: it tries, and goes on trying
+                tell_manager(
+                    "READY=1", f"STATUS={fact.text}"
+                )  # that the watchdog is: it tries, and goes on trying
         self._recorder.fact(at, fact, **extra)
         self._sinks.tell(at, fact, extra)
         if self._is_shown(fact):

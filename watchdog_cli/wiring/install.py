@@ -1,130 +1,20 @@
 """``install`` and ``uninstall``: from settings to an entry, and from an entry to a service manager that knows it."""
 
-import contextlib
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from watchdog_cli.core.errors import NotRunningError, ServiceError, StorageError, UsageError
 from watchdog_cli.core.policy import Restart
 from watchdog_cli.core.settings import Settings
-from watchdog_cli.install import formats
 from watchdog_cli.install.calls import call
-from watchdog_cli.install.entry import CannotSayError, Entry, Format, Owned, Step, read_mark
+from watchdog_cli.install.entry import CannotSayError, Entry, Step
+from watchdog_cli.wiring.entry_place import Target, Wish, why
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.atomic_file import write_atomic
-from watchdog_kit.records import dataclass
 
-FILE_LIMIT = 1 << 20
-SHORT_S = 10.0  # for questions
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a person asks for.
-
-    Args:
-        manager: "systemd", "launchd" or "task-scheduler"; None is the one of this system.
-        system: for the whole machine; None: when root asks.
-        run_as: who a system entry runs as; None: the owner of the folder.
-    """
-
-    manager: str | None = None
-    system: bool | None = None
-    run_as: str | None = None
-    start: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One place for an entry: a service manager, and whose entries it is about."""
-
-    format: Format
-    name: str
-    system: bool
-    environ: Mapping[str, str]
-
-    @property
-    def unit(self) -> str:
-        """What the manager calls it."""
-        return self.format.unit(self.name)
-
-    @property
-    def path(self) -> str:
-        """Where its file lies."""
-        return self.format.path(self.name, system=self.system, environ=self.environ)
-
-    def read(self) -> bytes | None:
-        """The file that is there now.
-
-        Raises:
-            StorageError: it cannot be read.
-        """
-        try:
-            with open(self.path, "rb") as file:
-                return file.read(FILE_LIMIT)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StorageError(f"cannot read {self.path}: {_why(error)}") from error
-
-    def owned(self, content: bytes) -> Owned:
-        """What the file says of itself.
-
-        Raises:
-            ServiceError: we did not write it.
-        """
-        found = read_mark(self.format.decode(content))
-        if found is None:
-            raise ServiceError(
-                f"{self.path} was not written by `watchdog install`; it is left alone: move it away, "
-                "or choose another --name"
-            )
-        return found
-
-    def refuse_if_hopeless(self) -> None:
-        """Before anything is changed.
-
-        Raises:
-            ServiceError: there is no such service manager here, or not for this user.
-        """
-        why = self.format.objection(system=self.system, environ=self.environ)
-        if why is not None:
-            raise ServiceError(why)
-
-    def pid(self) -> int:
-        """The watchdog that the manager runs for this entry; 0 when none, -1 when it does not say."""
-        words = self.format.ask_pid(self.name, system=self.system)
-        if words is None:
-            return -1
-        text = call(words, self.call_environ(), limit_s=SHORT_S).output.strip()
-        return int(text) if text.isdigit() else 0
-
-    def call_environ(self) -> dict[str, str]:
-        """Where a user's own manager is found also from a shell that was not told."""
-        found = dict(self.environ)
-        if self.format.title == "systemd" and not self.system and "XDG_RUNTIME_DIR" not in found:
-            found["XDG_RUNTIME_DIR"] = f"/run/user/{os.getuid()}"
-        return found
-
-
-def find_target(wish: Wish, name: str, environ: Mapping[str, str]) -> Target:
-    """Where the entry belongs.
-
-    Raises:
-        ServiceError: we know no service manager of this system.
-    """
-    manager = wish.manager or formats.usual()
-    if manager is None:
-        raise ServiceError(
-            f"no service manager of {sys.platform} is known here; --for NAME --dry-run shows the others"
-        )
-    system = wish.system
-    if system is None:
-        system = hasattr(os, "geteuid") and os.geteuid() == 0
-    return Target(formats.make(manager), name, system, environ)
 
 
 def make_entry(
@@ -244,7 +134,7 @@ def uninstall(target: Target, say: Say) -> None:
     try:
         os.unlink(target.path)
     except OSError as error:
-        raise StorageError(f"cannot remove {target.path}: {_why(error)}") from error
+        raise StorageError(f"cannot remove {target.path}: {why(error)}") from error
     _carry_out(target.format.after_remove(target.name, system=target.system), target)
     say(f"{target.unit}: stopped and removed ({target.path})")
     places = Places(owned.folder, owned.name)
@@ -269,7 +159,7 @@ def _write(path: str, content: bytes) -> None:
             path, content, mode=0o644
         )  # the manager reads it, perhaps as somebody else; no secret is in it
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {_why(error)}") from error
+        raise StorageError(f"cannot write {path}: {why(error)}") from error
 
 
 def _interpreter() -> str:
@@ -334,9 +224,3 @@ def _difference(before: str, after: str) -> list[str]:
 
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
     return [line for line in lines if line[:1] in "+-" and not line.startswith(("---", "+++"))]
-
-
-def _why(error: OSError) -> str:
-    with contextlib.suppress(AttributeError):
-        return (error.strerror or str(error)).lower()
-    return str(error)
