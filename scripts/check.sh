@@ -5,11 +5,13 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 venv=${VENV:-.venv}
 
-# Some tests drive real programs: a C compiler, a browser, Prometheus. Where they cannot be had, those tests say so.
+# Some tests drive real programs: a C compiler, a browser, Prometheus, systemd. Where they cannot be had, those tests say so.
 missing=""
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v promtool >/dev/null || missing="$missing prometheus"
+[ -x /lib/systemd/systemd ] && command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v plistutil >/dev/null || missing="$missing libplist-utils"
 if [ -n "$missing" ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
     # shellcheck disable=SC2086 # a list of words

@@ -51,7 +51,8 @@ class Box:
 
     def __init__(self, folder: Path) -> None:
         assert Path(PROGRAM).exists(), "these tests need systemd; install it with: apt-get install systemd"
-        assert shutil.which("unshare") and shutil.which("nsenter")
+        assert shutil.which("unshare")
+        assert shutil.which("nsenter")
         self.folder = folder
         self.units = folder / "system"
         self.home = folder / "home"
@@ -74,7 +75,19 @@ class Box:
         settle = ("sh", str(self.folder / "settle.sh"), str(self.folder))
         with (self.folder / "console").open("ab") as console:
             self._outer = subprocess.Popen(
-                ["sh", "-c", enter, "sh", str(self.group), "unshare", *spaces, *settle],
+                [
+                    "setpriv",
+                    "--pdeathsig",
+                    "KILL",
+                    "sh",
+                    "-c",
+                    enter,
+                    "sh",
+                    str(self.group),
+                    "unshare",
+                    *spaces,
+                    *settle,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -84,7 +97,8 @@ class Box:
         self.init = int(wait_until(lambda: children.read_text().split(), "process 1", 30)[0])
 
         def settled() -> bool:
-            assert self._outer is not None and self._outer.poll() is None, self.console()
+            assert self._outer is not None
+            assert self._outer.poll() is None, self.console()
             return self.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
 
         wait_until(settled, "a system that has booted", 60)
@@ -114,6 +128,14 @@ class Box:
         """Properties of a unit."""
         found = self.run("systemctl", "show", unit, *(f"--property={one}" for one in properties))
         return dict(line.split("=", 1) for line in found.stdout.splitlines())
+
+    def command_lines(self) -> list[list[str]]:
+        """The words of everybody who runs inside."""
+        found = []
+        for pid in _members(self.group):
+            with contextlib.suppress(OSError):
+                found.append(Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0"))
+        return found
 
     def cut_power(self) -> None:
         """Everything is gone at once, without a word to anybody."""

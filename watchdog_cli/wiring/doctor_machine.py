@@ -245,15 +245,15 @@ def _entry(target: Target) -> Iterator[Finding]:
 
 
 def _state(target: Target) -> Iterator[Finding]:
-    if (
-        target.format.title != "systemd"
-        or target.format.objection(system=False, environ=target.environ) is not None
-    ):
+    if target.format.title != "systemd":
         yield ok("boot", f"{target.unit} is installed ({target.path})")
         return
     scope = [] if target.system else ["--user"]
     words = ["systemctl", *scope, "show", "--property=ActiveState,SubState,UnitFileState,Result", target.unit]
     outcome = call(words, target.call_environ(), limit_s=ASK_S)
+    if not outcome.is_well:
+        yield ok("boot", f"{target.unit} is installed ({target.path}); systemd does not say how it is")
+        return
     facts = dict(line.partition("=")[::2] for line in outcome.output.splitlines())
     state, enabled = facts.get("ActiveState", "unknown"), facts.get("UnitFileState", "")
     text = f"{target.unit} is {state} and {enabled or 'unknown'}"

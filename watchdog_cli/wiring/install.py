@@ -104,7 +104,7 @@ def install(entry: Entry, target: Target, *, start: bool, say: Say) -> None:
     _carry_out(commands(target, start=start and not stranger, changed=changed), target)
     if stranger:
         say(
-            f"not started: a watchdog (pid {stranger}) that somebody started by hand looks after {entry.name!r} here; "
+            f"not started: a watchdog (pid {stranger}) that was started otherwise looks after {entry.name!r} here; "
             f"stop it (watchdog stop -C {entry.folder} --name {entry.name}) and install again"
         )
     else:
