@@ -58,9 +58,12 @@ def test_what_only_a_shell_knows_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_path_of_the_entry_is_absolute_and_has_no_doubles() -> None:
-    """Our own folder comes first; relative parts would mean something else at boot."""
-    path = os.pathsep.join(["/usr/bin", ".", "", "/opt/v/bin", "/usr/bin", "/bad\nline"])
-    assert service_path("/opt/v/bin/python", path) == os.pathsep.join(["/opt/v/bin", "/usr/bin"])
+    """What the person has, in that order; our own folder comes last; relative parts would mean something else at boot."""
+    path = os.pathsep.join(["/usr/bin", ".", "", "/opt/a/bin", "/usr/bin", "/bad\nline"])
+    assert service_path("/opt/v/bin/python", path) == os.pathsep.join(
+        ["/usr/bin", "/opt/a/bin", "/opt/v/bin"]
+    )
+    assert service_path("/usr/bin/python", path) == os.pathsep.join(["/usr/bin", "/opt/a/bin"])
 
 
 def test_a_user_who_cannot_get_there_is_told_of(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def _absolute(program: str, folder: str, path: str) -> str:
 
 
 def service_path(interpreter: str, path: str) -> str:
-    """PATH for the entry: the folder of our interpreter, then what the person who installs it has, without doubles."""
-    folders = [os.path.dirname(interpreter), *path.split(os.pathsep)]
+    """PATH for the entry: what the person who installs it has, so that names mean the same; then our own folder."""
+    folders = [*path.split(os.pathsep), os.path.dirname(interpreter)]
     kept = dict.fromkeys(folder for folder in folders if os.path.isabs(folder) and folder.isprintable())
     return os.pathsep.join(kept)

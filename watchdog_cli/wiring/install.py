@@ -27,11 +27,9 @@ def make_entry(
     """
     from watchdog_cli.install.program import NoProgramError, absolute_command, service_path
 
-    search = os.pathsep.join(
-        filter(None, (os.path.dirname(sys.executable or ""), target.environ.get("PATH", "")))
-    )
+    path = service_path(_interpreter(), target.environ.get("PATH", ""))
     try:
-        words = absolute_command(list(command), folder=settings.folder, path=search)
+        words = absolute_command(list(command), folder=settings.folder, path=path)
     except NoProgramError as error:
         raise UsageError(str(error)) from None
     policy = settings.policy
@@ -41,7 +39,7 @@ def make_entry(
         interpreter=_interpreter(),
         options=[*options, f"--name={settings.name}"],
         command=words,
-        path=service_path(_interpreter(), target.environ.get("PATH", "")),
+        path=path,
         system=target.system,
         user=_user(wish, target, settings.folder, (_interpreter(), words[0])),
         stop_s=math.ceil(policy.stop_timeout_s + policy.dump_timeout_s),
