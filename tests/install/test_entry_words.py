@@ -58,7 +58,7 @@ def test_what_only_a_shell_knows_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_path_of_the_entry_is_absolute_and_has_no_doubles() -> None:
-    """What the person has, in that order; our own folder comes last; relative parts would mean something else at boot."""
+    """What the person has, in that order; our own folder comes last; relative parts mean something else at boot."""
     path = os.pathsep.join(["/usr/bin", ".", "", "/opt/a/bin", "/usr/bin", "/bad\nline"])
     assert service_path("/opt/v/bin/python", path) == os.pathsep.join(
         ["/usr/bin", "/opt/a/bin", "/opt/v/bin"]

@@ -262,7 +262,7 @@ def _state(target: Target) -> Iterator[Finding]:
         yield fault(
             "boot",
             f"{text} ({facts.get('Result', '')})",
-            f"look with: {log}; then: systemctl {' '.join(scope)} start",
+            f"look with: {log}; then: {' '.join(['systemctl', *scope, 'start', target.unit])}",
         )
     elif enabled != "enabled":
         yield warning(

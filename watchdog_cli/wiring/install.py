@@ -200,7 +200,7 @@ def _user(wish: Wish, target: Target, folder: str, needed: Sequence[str]) -> str
         barrier = account_found.blocked_at(path)
         if barrier is not None:
             raise UsageError(
-                f"user {account_found.name} cannot get to {os.path.normpath(path)} (no way through {barrier}); "
+                f"user {account_found.name} cannot get to {os.path.normpath(path)} (no way through {barrier}, which is on its way); "
                 "move it to where that user can read it, or say another user with --run-as"
             )
     return account_found.name
