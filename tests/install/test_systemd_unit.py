@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boot_entries import entry
@@ -52,6 +52,7 @@ def values(text: str, key: str) -> list[str]:
     return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30))
 def test_every_word_is_read_back(word: str) -> None:
     """Quotes, dollars, percents, blanks, line ends, control and foreign characters arrive as they are."""
@@ -112,6 +113,19 @@ def test_the_promises_stand_in_the_unit() -> None:
         assert line in text.splitlines(), line
     assert "Restart=on-abnormal" in unit_text(entry(restart_any_end=False))
     assert "WantedBy=default.target" in unit_text(entry(system=False, user=None))
+
+
+def test_the_manual_names_the_lines_that_are_there() -> None:
+    """The table of docs/install.md is about this very unit."""
+    lines = unit_text(entry()).splitlines()
+    page = (Path(__file__).parents[2] / "docs" / "install.md").read_text()
+    named = [
+        cell for row in page.splitlines() if row.startswith("| `") for cell in row.split("|")[1].split(", ")
+    ]
+    named = [cell.strip(" `") for cell in named if "=" in cell]
+    assert len(named) >= 9
+    for word in named:
+        assert any(line == word or (word.endswith("=") and line.startswith(word)) for line in lines), word
 
 
 def test_our_mark_is_found_again() -> None:

@@ -54,7 +54,10 @@ class Target:
 
         Raises:
             StorageError: it cannot be read.
+            ServiceError: something else lies there.
         """
+        if os.path.lexists(self.path) and not os.path.isfile(self.path):
+            raise ServiceError(f"{self.path} is no file (masked, perhaps); it is left alone")
         try:
             with open(self.path, "rb") as file:
                 return file.read(FILE_LIMIT)

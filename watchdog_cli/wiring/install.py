@@ -143,7 +143,7 @@ def uninstall(target: Target, say: Say) -> None:
 
 def _carry_out(steps: Sequence[Step], target: Target) -> None:
     for step in steps:
-        outcome = call(step.words, target.call_environ())
+        outcome = call(step.words, target.call_environ(), limit_s=None)  # the manager has limits of its own
         if outcome.is_well or step.may_fail:
             continue
         how = f"ended with {outcome.code}" if outcome.code is not None else "failed"
@@ -200,7 +200,7 @@ def _user(wish: Wish, target: Target, folder: str, needed: Sequence[str]) -> str
         barrier = account_found.blocked_at(path)
         if barrier is not None:
             raise UsageError(
-                f"user {account_found.name} cannot get to {os.path.normpath(path)} (no way through {barrier}, which is on its way); "
+                f"user {account_found.name} cannot get to {os.path.normpath(path)}, which leads through {barrier}; "
                 "move it to where that user can read it, or say another user with --run-as"
             )
     return account_found.name
