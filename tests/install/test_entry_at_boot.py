@@ -1,6 +1,9 @@
 """A real systemd starts what ``install`` wrote: at boot, after a kill, never after a stop; and after a power cut."""
 
 import json
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,15 @@ def pids(report: dict[str, object]) -> tuple[int, int]:
     return watchdog.get("pid", 0), child.get("pid", 0)  # type: ignore[attr-defined]
 
 
+def environment(folder: Path) -> Path:
+    """The Python of a virtual environment of its own that has watchdog, at a path that needs care."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=60)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    theirs = sysconfig.get_path("purelib")
+    (packages / "borrowed.pth").write_text(f"import site; site.addsitedir({theirs!r})\n")
+    return folder / "bin" / "python"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_the_program_outlives_its_watchdog_and_a_stop_is_not_undone(box: Box) -> None:
@@ -60,8 +72,12 @@ def test_the_program_outlives_its_watchdog_and_a_stop_is_not_undone(box: Box) ->
     box.boot()
     folder = place(box, "50% $x متتبع été")
     quick(box)
-    words = ("watchdog", "install", *PLAIN, "--", "python", "-c", PROGRAM, *ODD)
+    python = environment(box.folder.parent / "o'my venv")
+    words = (str(python), "-m", "watchdog_cli", "install", *PLAIN, "--", "python", "-c", PROGRAM, *ODD)
     assert "enabled and running" in done(box, folder, *words)
+    assert next(line for line in box.command_lines() if line[1:4] == ["-P", "-m", "watchdog_cli"])[0] == str(
+        python
+    )
     wait_until((folder / "args").exists, "the program's arguments", 60)
     assert json.loads((folder / "args").read_text()) == ODD
     assert box.show(UNIT, "ActiveState", "UnitFileState") == {
@@ -140,11 +156,15 @@ def test_the_tracker_survives_a_power_cut(box: Box) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_what_a_deaf_watchdog_leaves_is_stopped_too(box: Box) -> None:
-    """``systemctl stop`` on a watchdog that does not hear it ends the program as well, once the time is over."""
+    """``systemctl stop`` ends the program of a deaf watchdog too; an install goes on from a killed one."""
     box.boot()
     folder = place(box, "bot")
     quick(box, "KillSignal=SIGWINCH", "TimeoutStopSec=8")  # nobody reacts to that signal
-    done(box, folder, "watchdog", "install", *PLAIN, "--", "python", "-c", PROGRAM)
+    words = (*PLAIN, "--", "python", "-c", PROGRAM)
+    shown = done(box, folder, "watchdog", "install", "--dry-run", *words).splitlines()
+    (box.units / UNIT).write_text("\n".join([*shown[1 : shown.index("# then:")], ""]))  # then killed
+    assert "is as it should be" in done(box, folder, "watchdog", "install", *words)
+    assert box.show(UNIT, "UnitFileState") == {"UnitFileState": "enabled"}
     _, child = pids(status(box, folder))
     assert child
     done(box, folder, "systemctl", "stop", UNIT)
@@ -159,7 +179,7 @@ def test_what_a_deaf_watchdog_leaves_is_stopped_too(box: Box) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_an_entry_never_takes_the_place_of_another(box: Box) -> None:
-    """A file that we did not write, another folder's entry and a watchdog of a person are left alone, and told of."""
+    """A foreign file, another folder's entry and a watchdog of a person are left alone; a full disk is told of."""
     box.boot()
     folder, other = place(box, "bot"), place(box, "other")
     words = ("watchdog", "install", *PLAIN, "--", "sleep", "600")
@@ -171,6 +191,12 @@ def test_an_entry_never_takes_the_place_of_another(box: Box) -> None:
     found = box.run("watchdog", "uninstall", "--name", "mine", folder=folder)
     assert found.returncode == 17
     assert foreign.exists()
+
+    full = 'mount -t tmpfs -o size=4k t "$1"; head -c 4096 /dev/zero >"$1/full"; shift; exec "$@"'
+    small = ("unshare", "--mount", "sh", "-c", full, "sh", "/etc/systemd/system")
+    found = box.run(*small, "watchdog", "install", "--name", "full", "--", "sleep", "600", folder=folder)
+    assert (found.returncode, found.stdout) == (14, "")
+    assert "no space left" in found.stderr
 
     box.run("sh", "-c", "setsid watchdog run --no-heartbeat -- sleep 600 >/dev/null 2>&1 &", folder=folder)
     wait_until(lambda: status(box, folder)["state"] == "running", "its program", 60)

@@ -140,6 +140,22 @@ def test_our_mark_is_found_again() -> None:
     assert read_mark('# tracker-watchdog entry: {"name": 1}') is None
 
 
+def test_it_says_why_it_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No systemd, no rights for the machine's units, none for this user: one sentence each; else no objection."""
+    systemd, environ = Systemd(), {"XDG_RUNTIME_DIR": str(tmp_path)}
+    monkeypatch.setattr("watchdog_cli.install.systemd.BOOTED", str(tmp_path / "nothing"))
+    assert "does not run here" in (systemd.objection(system=False, environ=environ) or "")
+    monkeypatch.setattr("watchdog_cli.install.systemd.BOOTED", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "needs root" in (systemd.objection(system=True, environ=environ) or "")
+    assert "does not run for this user" in (systemd.objection(system=False, environ=environ) or "")
+    (tmp_path / "systemd").mkdir()
+    (tmp_path / "systemd" / "private").touch()
+    assert systemd.objection(system=False, environ=environ) is None
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert systemd.objection(system=True, environ={}) is None
+
+
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     """``systemd-analyze verify`` accepts system and user units, also with odd words and a folder with blanks."""
     assert shutil.which("systemd-analyze"), "install it with: apt-get install systemd"
