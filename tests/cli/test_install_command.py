@@ -52,10 +52,12 @@ def test_dry_run_shows_the_file_and_the_commands_and_changes_nothing(rig: Rig) -
 
 def test_it_can_be_looked_at_for_every_system(rig: Rig) -> None:
     """--for makes the file of another system, but only to look at."""
-    found = rig.cli("install", "--dry-run", "--for", "launchd", "--system", "--run-as", "root", *WORDS)
+    odd = "<a & b>"
+    found = rig.cli("install", "--dry-run", "--for", "launchd", "--system", "--run-as", "root", *WORDS, odd)
     assert found.returncode == 0, found.stderr
     text = found.stdout.partition("\n")[2].partition("# then:")[0]
-    assert plistlib.loads(text.encode())["Label"] == "tracker-watchdog.tracker"
+    shown = plistlib.loads(text.encode())
+    assert (shown["Label"], shown["ProgramArguments"][-1]) == ("tracker-watchdog.tracker", odd)
     assert "# then:\n#   launchctl enable system/" in found.stdout
     found = rig.cli("install", "--dry-run", "--for", "task-scheduler", "--no-start", *WORDS)
     assert "<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>" in found.stdout

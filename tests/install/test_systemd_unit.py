@@ -130,7 +130,7 @@ def test_the_manual_names_the_lines_that_are_there() -> None:
 
 def test_our_mark_is_found_again() -> None:
     """Whatever the folder is called; a file without it, or with a broken one, is not ours."""
-    for folder in ("/srv/bot", '/srv/a -- "b" <&> \\n', "/srv/متتبع"):
+    for folder in ("/srv/bot", '/srv/a -- "b" <&> \\n', "/srv/متتبع", "/srv/---&amp;\\u003c"):
         made = entry(folder=folder)
         owned = read_mark(unit_text(made))
         assert owned is not None

@@ -74,9 +74,8 @@ def command(argv: tuple[str, ...], directory: str | None, given: Mapping[str, ob
         raise UsageError("--for shows the entry of another system; add --dry-run")
     environ = dict(os.environ)
     plain = {key: value for key, value in environ.items() if not key.startswith(ENV_PREFIX)}
-    settings = load_settings(
-        folder_of(directory), given, environ=plain
-    )  # the entry will not see our variables
+    # The entry will not see our variables.
+    settings = load_settings(folder_of(directory), given, environ=plain)
     of_user = asked["of_user"]
     wish = Wish(
         manager=asked["manager"],
@@ -87,9 +86,8 @@ def command(argv: tuple[str, ...], directory: str | None, given: Mapping[str, ob
     target = find_target(wish, settings.name, environ)
     options = list(click.get_current_context().meta[_GIVEN])
     if "quiet" not in settings.explicit:
-        options.append(
-            "--quiet"
-        )  # the program's output is in our log already; the journal shall not double it
+        # The program's output is in our log already; the journal shall not double it.
+        options.append("--quiet")
     entry = install.make_entry(settings, options, argv, wish, target)
     for name in _lost_variables(environ):
         click.echo(

@@ -9,6 +9,7 @@ from watchdog_kit.records import dataclass
 MARK = "tracker-watchdog entry:"
 STOP_MARGIN_S = 15  # for the last words, the reports and a busy disk, after the program had its stop timeout
 MARK_LIMIT = 64 << 10
+_TWO_DASHES = "-\\u002d"  # XML ends a comment at two of them
 
 
 class Step(NamedTuple):
@@ -69,9 +70,12 @@ class Entry:
         return [self.interpreter, "-P", "-m", "watchdog_cli", "stop", "--now", *place]
 
     def mark(self) -> str:
-        """One line of plain ASCII, for a comment in the file."""
+        """One line of plain ASCII for a comment in the file, with nothing that means something to XML."""
         facts = {"v": 1, "name": self.name, "folder": self.folder, "interpreter": self.interpreter}
-        return f"{MARK} {json.dumps(facts)}".replace("--", "-\\u002d")  # XML ends a comment at two of them
+        text = json.dumps(facts)
+        for character in "<>&":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        return f"{MARK} {text.replace('--', _TWO_DASHES)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import os
 import plistlib
 from collections.abc import Mapping
 from typing import Any
-from xml.sax.saxutils import escape
 
 from watchdog_cli.install.entry import STOP_MARGIN_S, CannotSayError, Entry, Step
 
@@ -35,14 +34,12 @@ class Launchd:
             content = plistlib.dumps(_record(self.unit(entry.name), entry), sort_keys=False)
         except (ValueError, UnicodeEncodeError) as error:
             raise CannotSayError("a word has control characters or bytes that are no UTF-8") from error
-        mark = f"<!-- {escape(entry.mark())} -->\n".encode()
+        mark = f"<!-- {entry.mark()} -->\n".encode()
         return content.replace(_HEAD, mark + _HEAD, 1)
 
     def decode(self, content: bytes) -> str:
         """The list as text."""
-        return (
-            content.decode("utf-8", "replace").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-        )
+        return content.decode("utf-8", "replace")
 
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
         """Why nothing can be installed here."""

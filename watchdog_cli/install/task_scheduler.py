@@ -42,7 +42,7 @@ class TaskScheduler:
     def decode(self, content: bytes) -> str:
         """The XML as text."""
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
-        return text.replace("\r\n", "\n").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        return text.replace("\r\n", "\n")
 
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
         """Schtasks says it better than we could guess it."""
@@ -108,7 +108,7 @@ def task_text(unit: str, entry: Entry) -> str:
     level = "HighestAvailable" if entry.system else "LeastPrivilege"
     return f"""\
 <?xml version="1.0" encoding="UTF-16"?>
-<!-- {escape(entry.mark())} -->
+<!-- {entry.mark()} -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
     <Description>watchdog over {escape(entry.name)}; to remove it: watchdog uninstall</Description>
