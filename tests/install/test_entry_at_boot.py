@@ -175,6 +175,19 @@ def test_what_a_deaf_watchdog_leaves_is_stopped_too(box: Box) -> None:
     assert said.returncode == 5
     assert f"{UNIT} is failed" in said.stdout
 
+    quick(box, "RestartSec=600")
+    done(box, folder, "systemctl", "daemon-reload")
+    done(box, folder, "systemctl", "start", UNIT)
+    watchdog, child = pids(status(box, folder))
+    done(box, folder, "kill", "-9", str(watchdog))
+    wait_until(lambda: box.show(UNIT, "SubState")["SubState"] == "auto-restart", "a unit that waits", 60)
+    said = box.run("watchdog", "doctor", folder=folder)
+    assert said.returncode == 5
+    assert f"{UNIT} does not stay up" in said.stdout
+    assert f"a program still runs under this name (pid {child})" in done(box, folder, "watchdog", "uninstall")
+    done(box, folder, "watchdog", "stop")
+    assert pids(status(box, folder)) == (0, 0)
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)

@@ -249,7 +249,8 @@ def _state(target: Target) -> Iterator[Finding]:
         yield ok("boot", f"{target.unit} is installed ({target.path})")
         return
     scope = [] if target.system else ["--user"]
-    words = ["systemctl", *scope, "show", "--property=ActiveState,SubState,UnitFileState,Result", target.unit]
+    asked = "ActiveState,SubState,UnitFileState,Result,ExecMainStatus"
+    words = ["systemctl", *scope, "show", f"--property={asked}", target.unit]
     outcome = call(words, target.call_environ(), limit_s=ASK_S)
     if not outcome.is_well:
         yield ok("boot", f"{target.unit} is installed ({target.path}); systemd does not say how it is")
@@ -257,13 +258,13 @@ def _state(target: Target) -> Iterator[Finding]:
     facts = dict(line.partition("=")[::2] for line in outcome.output.splitlines())
     state, enabled = facts.get("ActiveState", "unknown"), facts.get("UnitFileState", "")
     text = f"{target.unit} is {state} and {enabled or 'unknown'}"
+    log = " ".join(["journalctl", *scope, "-u", target.unit])
+    start = " ".join(["systemctl", *scope, "start", target.unit])
     if state == "failed":
-        log = " ".join(["journalctl", *scope, "-u", target.unit])
-        yield fault(
-            "boot",
-            f"{text} ({facts.get('Result', '')})",
-            f"look with: {log}; then: {' '.join(['systemctl', *scope, 'start', target.unit])}",
-        )
+        yield fault("boot", f"{text} ({facts.get('Result', '')})", f"look with: {log}; then: {start}")
+    elif facts.get("SubState") == "auto-restart":
+        code = facts.get("ExecMainStatus", "")
+        yield fault("boot", f"{target.unit} does not stay up (status {code})", f"look with: {log}")
     elif enabled != "enabled":
         yield warning(
             "boot",
@@ -271,4 +272,4 @@ def _state(target: Target) -> Iterator[Finding]:
             f"systemctl {' '.join([*scope, 'enable'])} {target.unit}",
         )
     else:
-        yield ok("boot", text)
+        yield ok("boot", text, "" if state == "active" else f"to start it now: {start}")

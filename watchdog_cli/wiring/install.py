@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
@@ -9,7 +10,7 @@ from watchdog_cli.core.errors import NotRunningError, ServiceError, StorageError
 from watchdog_cli.core.policy import Restart
 from watchdog_cli.core.settings import Settings
 from watchdog_cli.install.calls import call
-from watchdog_cli.install.entry import CannotSayError, Entry, Step
+from watchdog_cli.install.entry import CannotSayError, Entry, Owned, Step
 from watchdog_cli.wiring.entry_place import Target, Wish, why
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.atomic_file import write_atomic
@@ -135,10 +136,21 @@ def uninstall(target: Target, say: Say) -> None:
         raise StorageError(f"cannot remove {target.path}: {why(error)}") from error
     _carry_out(target.format.after_remove(target.name, system=target.system), target)
     say(f"{target.unit}: stopped and removed ({target.path})")
+    _say_who_still_runs(owned, say)
     places = Places(owned.folder, owned.name)
     left = [path for path in (places.state_folder, places.log) if os.path.exists(path)]
     if left:
         say(f"left in place, as it is yours: {', '.join(left)}")
+
+
+def _say_who_still_runs(owned: Owned, say: Say) -> None:
+    """A watchdog that was killed just now leaves its program to the next one, which does not come any more."""
+    from watchdog_cli.wiring.status import read_status
+
+    child = read_status(owned.folder, owned.name).child
+    if child is not None:
+        place = shlex.join(["-C", owned.folder, "--name", owned.name])
+        say(f"a program still runs under this name (pid {child.pid}); to end it:  watchdog stop {place}")
 
 
 def _carry_out(steps: Sequence[Step], target: Target) -> None:
