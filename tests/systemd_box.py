@@ -25,6 +25,8 @@ TARGETS = ("sysinit", "basic", "shutdown", "network", "network-online", "multi-u
 SETTLES = """\
 set -eu
 mount -t proc proc /proc
+mount --bind /proc/sys /proc/sys
+mount -o remount,bind,ro /proc/sys
 mount --bind "$1/boot-id" /proc/sys/kernel/random/boot_id
 mount --bind "$1/machine-id" /etc/machine-id
 mount -t tmpfs -o mode=755 tmpfs /run

@@ -1,12 +1,13 @@
 """``watchdog install``."""
 
+import functools
 import os
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from watchdog_cli.cli.options import HOW_TO_WRITE, GroupedCommand, folder_of, settings_options
+from watchdog_cli.cli.options import HOW_TO_WRITE, GroupedCommand, GroupedOption, folder_of, settings_options
 from watchdog_cli.core.errors import UsageError
 
 MANAGERS = ("systemd", "launchd", "task-scheduler")
@@ -36,20 +37,23 @@ class _KeepsOptions(GroupedCommand):
         return super().parse_args(ctx, args)
 
 
+_boot_option = functools.partial(click.option, cls=GroupedOption, group="Boot")
+
+
 @click.command(
     "install", cls=_KeepsOptions, epilog=HOW_TO_WRITE, context_settings={"allow_interspersed_args": False}
 )
-@click.option(
+@_boot_option(
     "--user/--system", "of_user", default=None, help="For you, or for the machine.  [default: by who asks]"
 )
-@click.option(
+@_boot_option(
     "--now/--no-start", "start", default=True, help="Start it at once, or at the next boot.  [default: now]"
 )
-@click.option(
+@_boot_option(
     "--run-as", metavar="USER", help="Who a system entry runs as.  [default: the owner of the folder]"
 )
-@click.option("--dry-run", is_flag=True, help="Only show the file and the commands; change nothing.")
-@click.option(
+@_boot_option("--dry-run", is_flag=True, help="Only show the file and the commands; change nothing.")
+@_boot_option(
     "--for",
     "manager",
     type=click.Choice(MANAGERS),
