@@ -1,7 +1,8 @@
 """A real systemd as process 1 of its own namespaces, with its own units: what it starts at boot, and a power cut.
 
-It sees the files of this machine, may not change its limits (a booting systemd would), and has its own /run, /etc/systemd/system, machine id, boot id and processes. A
-power cut is a SIGKILL to its process 1: the kernel kills everything in the namespace at that instant.
+It sees the files of this machine, but has its own /run, /etc/systemd/system, machine id, boot id and processes, and may
+not write the machine's limits, which a booting systemd raises. A power cut is a SIGKILL to its process 1: the kernel
+kills everything in the namespace at that instant.
 
 Needs root (of a namespace that may mount) and the program systemd; Debian has it in the package ``systemd``.
 """
