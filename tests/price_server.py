@@ -230,6 +230,11 @@ class PriceServer:
                 return answers.popleft()
         return next((answer for prefix, answer in self._always.items() if path.startswith(prefix)), None)
 
+    def unused(self, path: str) -> int:
+        """Return how many scripted answers of a path were not given yet."""
+        with self.guard:
+            return len(self._scripts[path])
+
     def calls_of(self, path: str) -> list[Call]:
         """Return the calls of a path so far."""
         with self.guard:

@@ -1,0 +1,78 @@
+"""The machine runs out of processes or descriptors for a while: the watchdog waits, says so, and goes on."""
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rig import QUICK, Rig
+from waiting import wait_until
+
+STEADY = (*QUICK, "--quiet", "--no-heartbeat", "--max-restarts", "unlimited")
+SLEEPER = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
+ROOTS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group of its own that can limit the number of processes."""
+    for root in ROOTS:
+        path = root / f"few-{uuid.uuid4().hex[:12]}"
+        with contextlib.suppress(OSError):
+            if (root / "cgroup.controllers").exists():
+                (root / "cgroup.subtree_control").write_text("+pids")
+            path.mkdir()
+            (path / "pids.max").write_text("max")
+            break
+        with contextlib.suppress(OSError):
+            path.rmdir()
+    else:
+        pytest.fail(f"no control group with pids.max can be made in {ROOTS}; run the tests as root on Linux")
+    yield path
+    wait_until(lambda: not (path / "cgroup.procs").read_text(), "an empty group", 30)
+    path.rmdir()
+
+
+@pytest.mark.timeout(120)
+def test_R05_no_process_to_be_had_for_a_while(rig: Rig, group: Path) -> None:
+    """pids.max is reached: each start fails and is told with its reason; when it is lifted the program comes back."""
+    enter = ("sh", "-c", f'echo 0 > {group}/cgroup.procs; exec "$@"', "sh")
+    process = rig.run(*STEADY, "--", *SLEEPER, prefix=enter)
+    pid = rig.child()
+    (group / "pids.max").write_text("1")
+    os.kill(pid, signal.SIGKILL)
+    failed = rig.fact("spawn-failed", 2, 60)
+    assert "temporarily unavailable" in failed["text"]
+    assert process.poll() is None
+    assert rig.status()["state"] in ("waiting", "starting")
+    (group / "pids.max").write_text("max")
+    assert rig.other_child(pid) != pid
+    assert rig.healthy()["state"] == "running"
+    assert rig.cli("stop").returncode == 0
+    assert process.wait(30) == 0
+
+
+@pytest.mark.timeout(120)
+def test_R05_no_descriptor_to_be_had_for_a_while(rig: Rig) -> None:
+    """No file can be opened for a while: the watchdog lives, and all works again when the limit is lifted."""
+    process = rig.run(*STEADY, "--", *SLEEPER)
+    pid = rig.child()
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (1, before[1]))
+    os.kill(pid, signal.SIGKILL)
+    wait_until(
+        lambda: not Path(f"/proc/{pid}").exists() or process.poll() is not None, "the end to be seen", 30
+    )
+    assert process.poll() is None
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    assert rig.other_child(pid) != pid
+    assert rig.healthy()["state"] == "running"
+    rig.fact("ended")
+    assert rig.cli("stop").returncode == 0
+    assert process.wait(30) == 0
