@@ -204,7 +204,7 @@ def test_few_open_files_are_told_of(rig: Rig) -> None:
     assert "only 64 files may be open at once" in found.stdout
 
 
-def test_an_entry_whose_python_is_gone_is_a_fault(rig: Rig) -> None:
+def test_G06_an_entry_whose_python_is_gone_is_a_fault(rig: Rig) -> None:
     """The virtual environment was deleted, or moved: at the next boot nothing would start."""
     home = rig.folder / "home"
     made = rig.cli("install", "--dry-run", "--user", "--for", "systemd", "--", "sleep", "1", HOME=str(home))

@@ -67,7 +67,7 @@ def environment(folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_the_program_outlives_its_watchdog_and_a_stop_is_not_undone(box: Box) -> None:
+def test_G06_the_entry_keeps_every_word_and_the_program_outlives_its_watchdog(box: Box) -> None:
     """Words arrive unchanged, a second install changes nothing, kill -9 is adopted, a stop stays, nothing is left."""
     box.boot()
     folder = place(box, "50% $x متتبع été")
