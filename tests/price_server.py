@@ -7,18 +7,16 @@
 Scripted answers are given first, one a call; then the server answers properly from ``prices``.
 """
 
-import contextlib
 import json
-import socket
-import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import Listener, Scripted
 
 Answer = Callable[["Handler"], None]
 LONGEST_S = 20.0  # no answer, however slow, outlives the tests
@@ -128,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
-    server: "_Server"
+    server: "Listener[PriceServer]"
 
     def do_GET(self) -> None:
         """Answer from the script or properly."""
@@ -165,29 +163,7 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # closing waits for all handlers, so nothing of one test reaches into the next
-    owner: "PriceServer"
-
-    def __init__(self, address: tuple[str, int], handler: type[Handler]) -> None:
-        self.live: set[socket.socket] = set()
-        super().__init__(address, handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection, to be able to end it."""
-        self.live.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Forget a connection that ended."""
-        super().shutdown_request(request)
-        self.live.discard(request)
-
-    def handle_error(self, *args: object) -> None:
-        """Say nothing: callers that go away in the middle are part of the play."""
-
-
-class PriceServer:
+class PriceServer(Scripted):
     """All services in one; which one is asked shows in the path."""
 
     def __init__(self, port: int = 0) -> None:
@@ -195,20 +171,9 @@ class PriceServer:
         self.safety: dict[str, str] = {}
         self.most_pairs: int | None = None  # how long an answer of the first service may get
         self.calls: list[Call] = []
-        self.guard = threading.Lock()
-        self.ended = threading.Event()
         self._scripts: defaultdict[str, deque[Answer]] = defaultdict(deque)
         self._always: dict[str, Answer] = {}
-        self._server = _Server(("127.0.0.1", port), Handler)
-        self._server.owner = self
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """The base address."""
-        return f"http://127.0.0.1:{self.port}"
+        super().__init__(Handler, port)
 
     def script(self, path: str, *answers: Answer) -> None:
         """Give these answers to the next calls of a path that begins so."""
@@ -244,24 +209,6 @@ class PriceServer:
         """Return the tracker's options that lead all of its questions here."""
         services = ("dexscreener", "geckoterminal", "coingecko", "rugcheck")
         return [word for name in services for word in (f"--{name}-url", self.url)]
-
-    def close(self) -> None:
-        """Stop answering."""
-        self.ended.set()
-        self._server.shutdown()
-        for connection in list(self._server.live):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._server.server_close()
-        self._thread.join(5)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _addresses(path: str) -> list[str]:

@@ -11,17 +11,16 @@ marks that can be read. What it accepted is in ``messages``.
 import contextlib
 import json
 import re
-import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from loopback import Listener, Scripted
 
 Answer = Callable[["Handler"], None]
 LONGEST_S = 20.0
@@ -91,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
-    server: "_Server"
+    server: "Listener[TelegramServer]"
 
     def do_POST(self) -> None:
         """Answer from the script, or as the real server does."""
@@ -171,29 +170,7 @@ def _proper(handler: Handler) -> None:
     handler.give(200, {"ok": True, "result": {"message_id": len(owner.messages)}})
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    owner: "TelegramServer"
-
-    def __init__(self, address: tuple[str, int], handler: type[Handler]) -> None:
-        self.live: set[socket.socket] = set()
-        super().__init__(address, handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection, to be able to end it."""
-        self.live.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Forget a connection that ended."""
-        super().shutdown_request(request)
-        self.live.discard(request)
-
-    def handle_error(self, *args: object) -> None:
-        """Say nothing: callers that go away in the middle are part of the play."""
-
-
-class TelegramServer:
+class TelegramServer(Scripted):
     """The server, with what it was asked and what it accepted."""
 
     def __init__(self, token: str = "123456:SECRET-token_of-a-bot", chats: set[str] | None = None) -> None:
@@ -203,17 +180,7 @@ class TelegramServer:
         self.messages: list[Accepted] = []
         self.answers: deque[Answer] = deque()
         self.always: Answer | None = None
-        self.guard = threading.Lock()
-        self.ended = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """The base address."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(Handler)
 
     def script(self, *answers: Answer) -> None:
         """Give these answers to the next calls."""
@@ -224,21 +191,3 @@ class TelegramServer:
         """Return what people saw."""
         with self.guard:
             return [message.text for message in self.messages]
-
-    def close(self) -> None:
-        """Stop answering."""
-        self.ended.set()
-        self._server.shutdown()
-        for connection in list(self._server.live):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._server.server_close()
-        self._thread.join(5)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
