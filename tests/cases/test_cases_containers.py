@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rig import QUICK, Rig
+from tiny_disk import tiny_disk
 from waiting import stays_true, wait_until
 
 PLAIN = ("--no-heartbeat", *QUICK)
@@ -323,17 +323,6 @@ def test_far_too_few_descriptors_are_one_line(rig: Rig) -> None:
     assert rig.marked() == {}
 
 
-@contextlib.contextmanager
-def _tiny_disk(folder: Path) -> Iterator[None]:
-    sudo = [] if os.getuid() == 0 else ["sudo", "-n"]
-    options = f"size=2m,mode=0777,uid={os.getuid()}"
-    subprocess.run([*sudo, "mount", "-t", "tmpfs", "-o", options, "none", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run([*sudo, "umount", "-l", str(folder)], check=True)
-
-
 SPEAKS = """
 import os, sys, time
 number = 0
@@ -352,7 +341,7 @@ def test_L07_full_disk_stops_nobody(tmp_path: Path) -> None:
     """
     disk = tmp_path / "disk"
     disk.mkdir()
-    with _tiny_disk(disk):
+    with tiny_disk(disk):
         rig = Rig(disk)
         try:
             _fill_and_free(rig, disk)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
 from web_page import OPENED, TOKEN, Page, Stream
@@ -32,7 +33,7 @@ def page(dog):
     return Page(dog)
 
 
-def test_x01_there_are_no_routes_but_ours(dog, page):
+def test_X01_there_are_no_routes_but_ours(dog, page):
     """X01: made-up, dotted and endless paths, and wrong methods, are refused and do nothing, even with the token."""
     child = dog.child()
     token = {"Authorization": f"Bearer {TOKEN}"}
@@ -49,7 +50,7 @@ def test_x01_there_are_no_routes_but_ours(dog, page):
     assert [fact["fact"] for fact in dog.facts()] == ["spawned", "healthy"]
 
 
-def test_x01_without_the_switch_nobody_can_act(dog):
+def test_X01_without_the_switch_nobody_can_act(dog):
     """X01: a page that was started without a token takes no order, whatever is sent along."""
     dog.start(orders=("beat 0.2",))
     dog.await_health("healthy")
@@ -61,7 +62,18 @@ def test_x01_without_the_switch_nobody_can_act(dog):
     assert dog.health() == "healthy"
 
 
-def test_x02_wrong_tokens_are_refused_and_told(dog, page):
+def test_X02_only_loopback_listens_unless_a_token_guards_it(dog, page):
+    """X02: by default the machine alone can connect; any other address without a token is refused at the start."""
+    found = {one.laddr.ip for one in psutil.Process(page.process.pid).net_connections("tcp") if not one.raddr}
+    assert found == {"127.0.0.1"}
+    for host in ("0.0.0.0", "::"):
+        refused = dog.cli("web", "--host", host, "--port", "0")
+        assert refused.returncode == 2
+        assert "WATCHDOG_WEB_TOKEN" in refused.stderr
+        assert refused.stdout == ""
+
+
+def test_X02_wrong_tokens_are_refused_and_told(dog, page):
     """X02: a wrong, a near, a longer and an empty token are 401, are logged without their text, and do nothing."""
     wrong = ("nonsense", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "")
     for token in wrong:
@@ -73,7 +85,7 @@ def test_x02_wrong_tokens_are_refused_and_told(dog, page):
 
 
 @pytest.mark.parametrize("name", ["a;b", "a\nb", "../a", '"a"', "a b", "", "a/b", ".."])
-def test_x04_names_are_plain(dog, name):
+def test_X04_names_are_plain(dog, name):
     """X04: a name with anything in it that a shell, a path or a line would obey is refused, and nothing is written."""
     before = sorted(os.listdir(dog.folder))
     found = dog.cli("web", "--port", "0", "--name", name)
@@ -82,7 +94,7 @@ def test_x04_names_are_plain(dog, name):
     assert sorted(os.listdir(dog.folder)) == before
 
 
-def test_x06_secrets_are_seen_nowhere(dog):
+def test_X06_secrets_are_seen_nowhere(dog):
     """X06: neither the page's token nor a secret of the environment is in any answer, output or file."""
     dog.start(orders=("beat 0.2", "exit 3"), TELEGRAM_BOT_TOKEN=SECRET, WATCHDOG_WEB_TOKEN=TOKEN)
     page = Page(dog, TELEGRAM_BOT_TOKEN=SECRET)

@@ -1,6 +1,7 @@
 """Stacks of a frozen Python program from outside, and what is said where that cannot work."""
 
 import os
+import signal
 import stat
 import sys
 import threading
@@ -92,6 +93,16 @@ def test_all_threads_of_a_frozen_program_are_named(nest: Nest, tmp_path: Path) -
     assert "stuck_here" in dump.text
     assert "other_place" in dump.text
     assert lives(pid)
+
+
+def test_a_stopped_program_is_read_as_it_stands(nest: Nest, tmp_path: Path) -> None:
+    """Ctrl-Z or SIGSTOP froze it: its stacks are there all the same, and the note says what had happened to it."""
+    pid = start(nest, tmp_path)
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "the stop")
+    dump = Bench(nest).dump()
+    assert "stuck_here" in dump.text
+    assert "stopped by a signal" in dump.note
 
 
 def test_a_python_program_behind_a_shell_is_found(nest: Nest, tmp_path: Path) -> None:

@@ -143,6 +143,10 @@ def test_the_terminal_is_given_back(screen, way, code):
 
     assert screen.end(how) == code
     assert screen.out.count(ALTERNATE) == screen.out.count(NORMAL) == 1
+    left = screen.out[: screen.out.index(NORMAL)]
+    assert b"works" not in left[left.rindex(b"\x1b[2J") :], (
+        "what a grown window would show afterwards is wiped"
+    )
     assert screen.out.rstrip().endswith((b"\x1b[?25h", NORMAL))
     assert termios.tcgetattr(screen.slave) == screen.before
     assert b"Traceback" not in screen.out

@@ -188,6 +188,19 @@ def test_arabic_runs_from_right_to_left(healthy, page, browse):
     assert clean(browser, page)
 
 
+def test_an_incident_is_named_in_the_language_of_the_page(healthy, page, browse):
+    """In Arabic its cause is said in Arabic, with the signal isolated; the next press says it in English again."""
+    browser = shown(browse(language="ar"), page.url)
+    os.kill(healthy.child(), signal.SIGKILL)
+    wait_until(lambda: "SIGKILL" in browser.text("#incidents"), "the incident")
+    assert "أُنهي بالإشارة" in browser.text("#incidents summary")
+    browser.click("#language")
+    wait_until(lambda: "killed by SIGKILL" in browser.text("#incidents summary"), "English")
+    browser.click("#incidents summary")
+    wait_until(lambda: "What happened" in browser.text("#incidents pre"), "its story")
+    assert clean(browser, page)
+
+
 def test_both_languages_have_the_same_words(page, browse):
     """No word is missing in one of them."""
     browser = shown(browse(), page.url)

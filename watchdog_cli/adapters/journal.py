@@ -18,6 +18,7 @@ from watchdog_cli.adapters.clock import iso
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.core.errors import StorageError
 from watchdog_cli.core.facts import Fact
+from watchdog_cli.core.record import one_line
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_kit.records import dataclass
 
@@ -28,7 +29,7 @@ TRY_AGAIN_S = 10.0  # chosen: how often a state that could not be written is tri
 
 
 class Chore(Protocol):
-    """Something small to write now and then; it raises nothing."""
+    """Something small to write now and then; should it raise, it is not done any more."""
 
     def turn(self) -> float | None:
         """Do what is due, and return for how many seconds nothing is; None: until a fact comes."""
@@ -142,10 +143,23 @@ class Recorder:
 
     def _patience_s(self, has_unsaved: bool) -> float | None:
         """How long we may wait for the next fact; None: as long as it takes."""
-        due_in_s = self.chore.turn() if self.chore is not None else None
+        due_in_s = self._do_chore()
         if not has_unsaved:
             return due_in_s
         return TRY_AGAIN_S if due_in_s is None else min(TRY_AGAIN_S, due_in_s)
+
+    def _do_chore(self) -> float | None:
+        if self.chore is None:
+            return None
+        try:
+            return self.chore.turn()
+        except Exception as error:  # noqa: BLE001 - what only listens must not end the journal
+            self.chore = None
+            kind = type(error).__name__
+            self._on_problem(
+                f"history: a fault of its own ({one_line(f'{kind}: {error}')}); nothing is measured any more"
+            )
+            return None
 
     def _encode(self, line: _Line) -> bytes:
         self._number += 1

@@ -108,9 +108,11 @@ class StackSpy:
         if left <= 0:
             return "", f"{PROGRAM} took too long; a longer --dump-timeout gives it more time"
         environment = {key: value for key, value in os.environ.items() if key in {"PATH", "LANG", "HOME"}}
+        # It would wait in vain for a stopped process (Ctrl-Z, SIGSTOP) to stop; nothing moves there anyway.
+        still = ["--nonblocking"] if _is_stopped(pid) else []
         try:
             process = subprocess.Popen(
-                [program, "dump", "--pid", str(pid)],
+                [program, "dump", *still, "--pid", str(pid)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -129,7 +131,9 @@ class StackSpy:
             self._helpers.discard(process.pid)
         text = _decoded(output)
         # Its exit code may have been collected by the main thread, which reaps everybody: what it printed decides.
-        return (text, "") if "Thread " in text else ("", _explain(_decoded(errors)))
+        if "Thread " not in text:
+            return "", _explain(_decoded(errors))
+        return text, "the process had been stopped by a signal" if still else ""
 
 
 def find_spy() -> str | None:
@@ -151,9 +155,14 @@ def is_python(pid: int) -> bool:
         return False
 
 
+def _is_stopped(pid: int) -> bool:
+    found = procfs.stat(pid)
+    return found is not None and found.state in "Tt"
+
+
 def _explain(errors: str) -> str:
     """Why py-spy has nothing to say, and what a person can do."""
-    said = one_line(errors.strip())[:300]
+    said = " ".join(one_line(errors).split())[:300]
     low = said.lower()
     if "permission denied" not in low and "not permitted" not in low:
         return f"{PROGRAM} failed: {said or 'it said nothing'}"

@@ -1,10 +1,11 @@
 """The live screen of ``watchdog status --watch``."""
 
+import contextlib
 import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from watchdog_kit.quantities import format_size
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live
     from rich.text import Text
 
     from watchdog_cli.core.report import HeartbeatPart, StatusReport
@@ -108,6 +110,20 @@ def _line(text: str) -> None:
 # --- the screen -----------------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def _whole_screen(console: "Console") -> "Iterator[Live]":
+    """A screen of our own; the one from before comes back, and nothing of ours stays on it."""
+    from rich.control import Control
+    from rich.live import Live
+
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        try:
+            yield live
+        finally:
+            # A window that has grown meanwhile has lines that the screen from before does not cover.
+            console.control(Control.home(), Control.clear())
+
+
 class _Screen:
     """One program on a whole terminal."""
 
@@ -123,11 +139,10 @@ class _Screen:
     def run(self) -> None:
         """Draw until a person ends it."""
         from rich.console import Console
-        from rich.live import Live
 
         console = Console()
         keys = Keys()
-        with keys.listening(), Live(console=console, screen=True, auto_refresh=False) as live:
+        with keys.listening(), _whole_screen(console) as live:
             due = time.monotonic()
             look = self._look()
             while True:
@@ -243,7 +258,6 @@ class _Screen:
 
 def _live_list(read: "Callable[[], list[StatusReport]]") -> None:
     from rich.console import Console, Group
-    from rich.live import Live
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
@@ -256,7 +270,7 @@ def _live_list(read: "Callable[[], list[StatusReport]]") -> None:
         return Panel(table, title=title, title_align="left")
 
     keys = Keys()
-    with keys.listening(), Live(console=Console(), screen=True, auto_refresh=False) as live:
+    with keys.listening(), _whole_screen(Console()) as live:
         while True:
             foot = Text(f"{render.now_text()}   {ENDS}", style="dim")
             live.update(Group(*(panel(report) for report in read()), foot), refresh=True)

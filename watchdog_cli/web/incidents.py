@@ -9,6 +9,7 @@ from watchdog_cli.wiring.places import Places
 SHOWN = 20
 LINES = 20  # of the log within the summary; all that were kept follow it
 TEXT_LIMIT = 256 * 1024  # characters of one part
+TOLD = ("id", "at", "cause", "text", "exit_code", "signal")  # the page says the cause in its own language
 
 
 def list_incidents(places: Places) -> list[dict[str, Any]]:
@@ -18,7 +19,7 @@ def list_incidents(places: Places) -> list[dict[str, Any]]:
     except (WatchdogError, OSError):
         return []
     return [
-        {key: record[key] for key in ("id", "at", "cause", "text") if isinstance(record.get(key), str)}
+        {key: record[key] for key in TOLD if isinstance(record.get(key), str | int)}
         for record in records[:SHOWN]
     ]
 

@@ -1,5 +1,5 @@
 // The page: one stream of events comes in, each part of the page is drawn from what it says.
-import { WORDS, change, clock, current, duration, factText, fullPrice, percent, price, say, setLanguage, size, uptimePercent } from "./words.js";
+import { WORDS, causeText, change, clock, current, duration, factText, fullPrice, percent, price, say, setLanguage, size, uptimePercent } from "./words.js";
 import { drawStrip, makeCharts, sparkline } from "./draw.js";
 
 const root = document.documentElement;
@@ -228,13 +228,17 @@ function drawIncidents() {
   const box = $("incidents"), rows = seen.incidents ?? [];
   $("incidents-card").hidden = rows.length === 0;
   const old = new Map([...box.children].map((one) => [one.dataset.name, one]));
-  box.replaceChildren(...rows.map((row) => old.get(row.id) ?? incident(row)));
+  box.replaceChildren(...rows.map((row) => {
+    const made = old.get(row.id) ?? incident(row), own = causeText(row);
+    made.querySelector("summary > span").replaceChildren(own ?? isolated(row.text ?? row.id)); // anew: the language may have changed
+    return made;
+  }));
 }
 
 function incident(row) {
   const box = element("details", null, { "data-name": row.id }), head = element("summary"), small = element("small");
   small.append(isolated(row.at ? clock(row.at) : row.id));
-  head.append(isolated(row.text ?? row.id), " ", small);
+  head.append(element("span"), " ", small);
   box.append(head);
   box.addEventListener("toggle", async () => {
     if (!box.open || box.dataset.loaded) return;
@@ -254,7 +258,7 @@ function drawEveryone() {
   const rows = seen.everyone ?? [], here = key || rows[0]?.key;
   $("everyone-card").hidden = rows.length < 2;
   $("everyone").replaceChildren(...rows.map((one) => {
-    const row = element("li", null, { "data-level": level(one) }), place = element("small");
+    const row = element("li", null, { "data-level": one.state === "stopped" ? "off" : level(one) }), place = element("small");
     const name = one.key === here ? element("b") : element("a", null, { href: one === rows[0] ? "./" : `?watchdog=${encodeURIComponent(one.key)}` });
     name.append(isolated(one.name));
     place.append(isolated(one.folder));

@@ -99,11 +99,18 @@ export const WORDS = {
 };
 
 const CAUSES_AR = {
-  exit: (f) => `رمز الخروج ${iso(f.exit_code)}`, signal: (f) => `أُنهي بالإشارة ${iso(f.signal)}`, unknown: () => "رمز الخروج غير معروف",
+  exit: (f) => `رمز الخروج ${iso(f.exit_code)}`, signal: (f) => `أُنهي بالإشارة ${iso(/\bSIG[A-Z0-9]+/.exec(f.text ?? "")?.[0] ?? f.signal)}`, unknown: () => "رمز الخروج غير معروف",
+  unseen: () => "انتهى دون أن يراقبه أحد",
   hang: () => "تجمّد (صمت نبضه)", "never-beat": () => "تجمّد (لم تصدر عنه أي علامة حياة)", "no-progress": () => "تجمّد (ينبض بلا تقدّم)",
   memory: () => "استهلك ذاكرة كثيرة", spawn: () => "تعذّر تشغيله", background: () => "نقل نفسه إلى الخلفية",
   "asked-stop": () => "أُوقف بطلب", "asked-restart": () => "أُعيد تشغيله بطلب",
 };
+
+// What is known of an end, in the language of the page; in the watchdog's own words where it has none.
+export function causeText(record) {
+  const make = language === "ar" ? CAUSES_AR[record.cause] : null;
+  return make ? make(record) : null;
+}
 
 let language = document.documentElement.lang === "ar" ? "ar" : "en";
 export const current = () => language;
