@@ -127,7 +127,7 @@ def test_a_missing_extra_says_how_to_get_it(rig):
     """Without starlette the command says what to install."""
     (rig.folder / "starlette.py").write_text("raise ModuleNotFoundError('no starlette', name='starlette')\n")
     found = rig.cli("web", "--port", "0", PYTHONPATH=str(rig.folder))
-    assert found.returncode == 2
+    assert found.returncode == 10
     assert "tracker-watchdog[web]" in found.stderr
 
 

@@ -6,7 +6,7 @@ import os
 import click
 
 from watchdog_cli.cli.options import GroupedCommand, SettingType, folder_of, place_options
-from watchdog_cli.core.errors import UsageError
+from watchdog_cli.core.errors import ConfigError, UsageError
 
 # The options of the page, by the key under which they stand in the settings file.
 OPTIONS = {
@@ -57,7 +57,7 @@ def command(directory: str | None, name: str | None, **given: object) -> None:
         server = importlib.import_module("watchdog_cli.web.server")
     except ModuleNotFoundError as error:
         if error.name in {"starlette", "uvicorn"}:
-            raise UsageError(
+            raise ConfigError(
                 f"the page needs {error.name}; install it with: pip install 'tracker-watchdog[web]'"
             ) from error
         raise

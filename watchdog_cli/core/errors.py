@@ -47,7 +47,7 @@ class IdentityUnknownError(WatchdogError):
 
 
 class ConfigError(WatchdogError):
-    """A setting in a file or in the environment is wrong."""
+    """What is asked cannot be had here: a setting in a file or in the environment is wrong, or an extra is missing."""
 
     exit_code = ExitCode.CONFIG
 
