@@ -44,7 +44,7 @@ PICTURE = ROOT / "docs" / "states.svg"
 PAGES = (ROOT / "docs" / "inside.md", ROOT / "docs" / "ar" / "inside.md")
 BEGIN = "<!-- table of states: written by scripts/states.py -->"
 END = "<!-- end of the table -->"
-TICKS = 64  # a wait for a deadline is cut into slices; this many are more than any of these policies needs
+TICKS = 12  # a wait for a deadline is cut into slices; this many are more than any of these policies needs
 
 BASE = Policy(judge_silence=True, memory_limit=1, max_restarts=1)
 POLICIES = (

@@ -8,7 +8,7 @@ import pytest
 
 import doc_pages
 from doc_pages import PAGES, ROOT, Reader
-from rig import Rig, rig  # noqa: F401 - a fixture
+from rig import Rig
 from watchdog_cli.cli.main import COMMANDS, group
 
 PLAYED = [page for page in PAGES if doc_pages.sessions(page)]
@@ -19,7 +19,7 @@ SEPARATOR = re.compile(r"\s*(?:\|\||&&|[|;&]|>)")
 @pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.stem)
 @pytest.mark.timeout(300)
 @pytest.mark.slow
-def test_each_session_of_a_page_shows_what_it_says(page, rig: Rig) -> None:  # noqa: F811 - the fixture
+def test_each_session_of_a_page_shows_what_it_says(page, rig: Rig) -> None:
     """Who types what stands in the page, in order and in one folder, sees what stands there."""
     reader = Reader(rig)
     played = doc_pages.sessions(page)
