@@ -100,7 +100,8 @@ def build(language: str) -> Path:
     config = "\n".join(lines)
     (place / "zensical.toml").write_text(config, "utf-8")
     program = Path(sys.executable).with_name("zensical")
-    subprocess.run([program, "build", "--strict", "--clean"], cwd=place, check=True)
+    if subprocess.run([program, "build", "--strict", "--clean"], cwd=place, check=False).returncode:
+        raise SystemExit(f"the {language} site has faults; see above")
     return place / "site"
 
 
