@@ -167,6 +167,7 @@ BOXES = {  # left, top, width; all are equally high
     "GivenUp": (490, 510, 120),
     "Stopped": (740, 510, 150),
 }
+UNPLACED = (560, 430, 130)  # a phase that is new here; give it a place of its own above
 HIGH = 40
 GROUPS = {"Up": (250, 40, 300, 90, "a run lives"), "Stopping": (700, 20, 230, 350, "its tree is being ended")}
 EMPTY = "after_run"  # as the code calls the one place that decides what comes next
@@ -222,7 +223,7 @@ def _box(name: str) -> tuple[int, int, int, int]:
         return HALL[:4]
     if name in GROUPS:
         return GROUPS[name][:4]
-    left, top, width = BOXES[name]
+    left, top, width = BOXES.get(name, UNPLACED)
     return left, top, width, HIGH
 
 

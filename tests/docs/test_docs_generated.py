@@ -5,10 +5,15 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
 from doc_pages import ROOT
+from watchdog_cli.core import supervisor
+from watchdog_cli.core.events import Event
+from watchdog_cli.core.phases import Phase
+from watchdog_cli.core.policy import Policy
 
 
 def script(name: str) -> ModuleType:
@@ -33,6 +38,16 @@ def test_the_picture_and_the_table_of_states_are_those_of_the_code() -> None:
     for page in states.PAGES:
         text = page.read_text("utf-8")
         assert text == states.renewed(text, states.table(found)), hint
+
+
+def test_the_script_knows_every_event_and_every_phase_of_the_core() -> None:
+    """Who adds an event or a phase to the core shows the script how it looks, or the picture would leave it out."""
+    states = script("states")
+    tried = {type(event) for event in states.events_in(supervisor.new(Policy()))}
+    assert tried == set(get_args(Event)), "give an example of each event in events_in() of scripts/states.py"
+    assert set(states.WORDS) == {event.__name__ for event in get_args(Event)}
+    placed = {name.partition(":")[0] for name in states.BOXES}
+    assert placed == {phase.__name__ for phase in get_args(Phase)}
 
 
 def test_the_picture_is_drawn_by_what_the_code_does() -> None:
