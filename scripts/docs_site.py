@@ -1,8 +1,8 @@
-"""Builds the documentation in English and in Arabic, each a site of its own, below ``site/``.
+"""Builds the documentation in English and in Arabic, each a site of its own, below ``site/`` or a named folder.
 
 ``scripts/docs.sh`` installs what this needs. The generator takes one folder of pages for one language; here the Arabic
 pages lie below the English ones, and both lead to files outside of ``docs/``. So the pages of each language are first
-put into a folder of their own below ``build/docs``, with their links turned accordingly.
+put into a temporary folder of their own, with their links turned accordingly.
 """
 
 import os
@@ -10,14 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-STAGE = ROOT / "build" / "docs"
-SITE = ROOT / "site"
 # What the pages lead to outside of docs/; becomes part of the English site.
 NEIGHBOURS = ("ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "examples", "deploy", "render.yaml")
 # Pages that are written apart from these; while one is not there, the navigation goes without it.
@@ -81,11 +80,10 @@ def stage_arabic(target: Path) -> None:
         page.write_text(LINK.sub(turned, page.read_text("utf-8")), "utf-8")
 
 
-def build(language: str) -> Path:
+def build(language: str, stage: Path) -> Path:
     """Build one language and return the folder of its site; a warning of the generator is an error."""
-    place = STAGE / language
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    place = stage / language
+    place.mkdir()
     (stage_arabic if language == "ar" else stage_english)(place / "pages")
     config = (DOCS / "site" / f"{language}.toml").read_text("utf-8")
     missing = [
@@ -107,11 +105,13 @@ def build(language: str) -> Path:
 
 def main() -> None:
     """Build both languages into one tree."""
-    english, arabic = build("en"), build("ar")
-    shutil.rmtree(SITE, ignore_errors=True)
-    shutil.copytree(english, SITE)
-    shutil.copytree(arabic, SITE / "ar")
-    print(f"built {SITE.relative_to(ROOT)}/index.html and {(SITE / 'ar').relative_to(ROOT)}/index.html")
+    site = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "site"
+    with tempfile.TemporaryDirectory() as made:
+        english, arabic = build("en", Path(made)), build("ar", Path(made))
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.copytree(english, site)
+        shutil.copytree(arabic, site / "ar")
+    print(f"built {site}/index.html and {site}/ar/index.html")
 
 
 if __name__ == "__main__":

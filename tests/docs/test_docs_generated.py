@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
@@ -77,20 +78,21 @@ def test_the_recorded_session_shows_a_freeze_found_and_healed() -> None:
 
 @pytest.mark.timeout(180)
 @pytest.mark.slow
-def test_the_site_is_built_without_a_warning_in_both_directions() -> None:
+def test_the_site_is_built_without_a_warning_in_both_directions(tmp_path: Path) -> None:
     """Both are built strictly; the Arabic one runs from right to left, and neither holds the pages of the other."""
+    site = tmp_path / "site"
     built = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "docs_site.py"],
+        [sys.executable, ROOT / "scripts" / "docs_site.py", site],
         capture_output=True,
         text=True,
         check=False,
         cwd=ROOT,
     )
     assert built.returncode == 0, built.stdout + built.stderr
-    english, arabic = (ROOT / "site" / name for name in ("start.html", "ar/start.html"))
+    english, arabic = (site / name for name in ("start.html", "ar/start.html"))
     assert '<html lang="ar"' in arabic.read_text("utf-8")
     assert 'dir="rtl"' in arabic.read_text("utf-8")
     assert 'dir="rtl"' not in english.read_text("utf-8")
     assert "ar/start.html" not in english.read_text("utf-8")
-    assert (ROOT / "site" / "states.svg").exists()
-    assert (ROOT / "site" / "ar" / "session.svg").exists()
+    assert (site / "states.svg").exists()
+    assert (site / "ar" / "session.svg").exists()
