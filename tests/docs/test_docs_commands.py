@@ -9,10 +9,12 @@ import pytest
 import doc_pages
 from doc_pages import PAGES, ROOT, Reader
 from rig import Rig
+from tracker.cli import commands as tracker_group
 from watchdog_cli.cli.main import COMMANDS, group
 
 PLAYED = [page for page in PAGES if doc_pages.sessions(page)]
 ENGLISH = [page for page in PLAYED if page.parent.name != "ar" and not page.name.endswith(".ar.md")]
+BARE = click.Context(tracker_group)
 SEPARATOR = re.compile(r"\s*(?:\|\||&&|[|;&]|>)")
 
 
@@ -30,7 +32,7 @@ def test_each_session_of_a_page_shows_what_it_says(page, rig: Rig) -> None:
 
 def test_the_manual_is_played_and_not_only_read() -> None:
     """The pages for beginners have sessions that are really played."""
-    assert {"start", "wrapping", "exit-codes"} <= {page.stem for page in ENGLISH}
+    assert {"start", "wrapping", "exit-codes", "tracker"} <= {page.stem for page in ENGLISH}
 
 
 def test_an_arabic_page_types_what_its_english_twin_types() -> None:
@@ -55,6 +57,8 @@ def test_a_wrong_option_in_a_page_would_be_found() -> None:
     """The reading itself can fail: unknown commands and options are found, also behind others."""
     assert faults_of("watchdog run --restart-dely 5s -- true")
     assert faults_of("watchdog stauts")
+    assert faults_of("python -m tracker --sorce demo")
+    assert faults_of("python -m tracker list --jsn")
     assert faults_of("A=1 watchdog check --nmae x || true")
     assert not faults_of("watchdog run --restart-delay 5s -- true --not-ours")
 
@@ -65,6 +69,9 @@ def faults_of(line: str) -> list[str]:
     words = line.split()
     while words and re.match(r"[A-Z_]+=", words[0]):
         words.pop(0)
+    if words[:3] == ["python", "-m", "tracker"]:
+        named = words[3] if len(words) > 3 and words[3] in tracker_group.list_commands(BARE) else "run"
+        return unknown_options(tracker_group, named, line.split("tracker", 1)[1], line)
     if words[:1] != ["watchdog"]:
         return []
     if words[1].startswith("-"):
@@ -74,12 +81,16 @@ def faults_of(line: str) -> list[str]:
     name = words[1].rstrip(",;")
     if name not in COMMANDS:
         return [f"{line}: no command {name}"]
-    with click.Context(group, info_name="watchdog") as above:
-        command = group.get_command(above, name)
+    return unknown_options(group, name, line.split(name, 1)[1], line)
+
+
+def unknown_options(commands: click.Group, name: str, rest: str, line: str) -> list[str]:
+    """Return the options in the rest of a line that the command does not have."""
+    with click.Context(commands) as above:
+        command = commands.get_command(above, name)
         assert command is not None
         with click.Context(command, info_name=name, parent=above) as context:
             known = {word for one in command.get_params(context) for word in (*one.opts, *one.secondary_opts)}
-    rest = line.split(name, 1)[1]
     head = re.split(r"\s--\s", rest)[0]
     head = SEPARATOR.split(head)[0]
     try:
