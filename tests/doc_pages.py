@@ -31,7 +31,7 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 LIMIT_S = 60.0
-ANSWER_S = 30.0
+ANSWER_S = 60.0
 STAYS = re.compile(r"^watchdog run (?!.*; echo)")
 
 
