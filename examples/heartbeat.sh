@@ -2,6 +2,7 @@
 # A heartbeat in the shell: watchdog run -- sh examples/heartbeat.sh
 while :; do
     sleep "${TURN:-10}"                                # your work
-    echo "{\"lastCycle\": \"$(date -u +%FT%TZ)\"}" >"$WATCHDOG_HEARTBEAT.tmp"
+    printf '{"pid": %s, "runId": "%s", "lastCycle": "%s"}' \
+        $$ "$WATCHDOG_RUN_ID" "$(date -u +%FT%TZ)" >"$WATCHDOG_HEARTBEAT.tmp"
     mv "$WATCHDOG_HEARTBEAT.tmp" "$WATCHDOG_HEARTBEAT" # after the work, never from a timer
 done

@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 venv=${VENV:-.venv}
 
-# Some tests drive real programs: a C compiler, a browser, Prometheus, systemd. Where they cannot be had, those tests say so.
+# Some tests drive real programs: a C compiler, a browser, Prometheus, systemd, Node.js, Go. Where they cannot be had,
+# those tests say so.
 missing=""
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v chromium >/dev/null || missing="$missing chromium"
@@ -13,6 +14,8 @@ command -v strace >/dev/null || missing="$missing strace"
 command -v promtool >/dev/null || missing="$missing prometheus"
 [ -x /lib/systemd/systemd ] && command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v plistutil >/dev/null || missing="$missing libplist-utils"
+command -v node >/dev/null || missing="$missing nodejs"
+command -v go >/dev/null || missing="$missing golang-go"
 if [ -n "$missing" ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
     # shellcheck disable=SC2086 # a list of words

@@ -1,0 +1,98 @@
+"""What is written from the code is not older than the code."""
+
+import importlib.util
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType
+from typing import get_args
+
+import pytest
+
+from doc_pages import ROOT
+from watchdog_cli.core import supervisor
+from watchdog_cli.core.events import Event
+from watchdog_cli.core.phases import Phase
+from watchdog_cli.core.policy import Policy
+
+
+def script(name: str) -> ModuleType:
+    """Load one of the scripts."""
+    spec = importlib.util.spec_from_file_location(f"script_{name}", ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.slow
+def test_the_picture_and_the_table_of_states_are_those_of_the_code() -> None:
+    """Asking the core again gives the picture and the tables that are in the manual."""
+    states = script("states")
+    found = states.arrows()
+    assert len(found) > 40
+    hint = "run: python scripts/states.py"
+    assert states.PICTURE.read_text("utf-8") == states.picture(found), hint
+    for page in states.PAGES:
+        text = page.read_text("utf-8")
+        assert text == states.renewed(text, states.table(found)), hint
+
+
+def test_the_script_knows_every_event_and_every_phase_of_the_core() -> None:
+    """Who adds an event or a phase to the core shows the script how it looks, or the picture would leave it out."""
+    states = script("states")
+    tried = {type(event) for event in states.events_in(supervisor.new(Policy()))}
+    assert tried == set(get_args(Event)), "give an example of each event in events_in() of scripts/states.py"
+    assert set(states.WORDS) == {event.__name__ for event in get_args(Event)}
+    placed = {name.partition(":")[0] for name in states.BOXES}
+    assert placed == {phase.__name__ for phase in get_args(Phase)}
+
+
+def test_the_picture_is_drawn_by_what_the_code_does() -> None:
+    """The picture follows the core: an arrow that is not there is not drawn, one more is."""
+    states = script("states")
+    one = {("Spawning", "Starting"): {"ChildSpawned"}}
+    more = one | {("Running", "Backoff"): {"ChildExited"}}
+    assert ">Backoff<" not in states.picture(one)
+    assert ">Backoff<" in states.picture(more)
+    assert states.picture(one).count("<path") < states.picture(more).count("<path")
+    ET.fromstring(states.picture(more))
+
+
+def test_the_page_of_commands_is_that_of_the_commands() -> None:
+    """docs/commands.md has every command and option with the words of --help."""
+    commands = script("commands_page")
+    assert commands.PAGE.read_text("utf-8") == commands.page(), "run: python scripts/commands_page.py"
+
+
+def test_the_recorded_session_shows_a_freeze_found_and_healed() -> None:
+    """The picture in the README is whole, and tells the story that the README tells."""
+    picture = ET.parse(ROOT / "docs" / "session.svg")
+    told = " ".join("".join(picture.getroot().itertext()).replace("\xa0", " ").split())
+    for words in ("kill -STOP", "froze (its heartbeat went silent)", "healthy again", "running, healthy"):
+        assert words in told
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_in_both_directions(tmp_path: Path) -> None:
+    """Both are built strictly; the Arabic one runs from right to left, and neither holds the pages of the other."""
+    site = tmp_path / "site"
+    built = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "docs_site.py", site],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    english, arabic = (site / name for name in ("start.html", "ar/start.html"))
+    assert '<html lang="ar"' in arabic.read_text("utf-8")
+    assert 'dir="rtl"' in arabic.read_text("utf-8")
+    assert 'dir="rtl"' not in english.read_text("utf-8")
+    assert "ar/start.html" not in english.read_text("utf-8")
+    assert (site / "states.svg").exists()
+    assert (site / "ar" / "session.svg").exists()

@@ -1,0 +1,99 @@
+"""The Arabic pages say what the English ones say, and both say what the code says."""
+
+import re
+
+import pytest
+
+import doc_pages
+from doc_pages import ROOT
+from watchdog_cli.core.errors import ExitCode
+from watchdog_cli.core.options import OPTIONS
+
+DOCS = ROOT / "docs"
+# Pages for people who look into the files or the numbers; they are in English only.
+ENGLISH_ONLY = {
+    "alerts.md", "benchmarks.md", "commands.md", "formats.md", "formats-tracker.md", "high-availability.md",
+    "incidents.md", "install.md", "metrics.md", "releasing.md", "reliability.md", "report.md", "web.md", "windows.md",
+}  # fmt: skip
+ARABIC_FIRST = {"deploy.md"}  # an overview of its own
+CODE = re.compile(r"^\| (\d+) \|", re.MULTILINE)
+SHELL = re.compile(r"^(?: {4}|\$ )((?:watchdog|sh|python) [^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
+SOURCES = [
+    path for name in ("watchdog_cli", "watchdog_kit", "tracker") for path in (ROOT / name).rglob("*.py")
+]
+
+
+def test_each_english_page_has_its_arabic_twin_or_is_on_the_short_list() -> None:
+    """A new page is written in both languages, or somebody has decided that it is not."""
+    english = {page.name for page in DOCS.glob("*.md")}
+    arabic = {page.name for page in (DOCS / "ar").glob("*.md")}
+    assert english - ENGLISH_ONLY <= arabic
+    assert arabic <= english | ARABIC_FIRST
+
+
+def test_both_readmes_name_the_same_commands_and_codes() -> None:
+    """README.ar.md shows the commands, the table of commands and the exit codes of README.md."""
+    english, arabic = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.ar.md"))
+    assert SHELL.findall(english)
+    assert SHELL.findall(english) == SHELL.findall(arabic)
+    assert CODE.findall(english) == CODE.findall(arabic)
+    rows = re.compile(r"^\| (`watchdog .*?) \|", re.MULTILINE)
+    assert rows.findall(english)
+    assert rows.findall(english) == rows.findall(arabic)
+    assert re.findall(r"^```python\n.*?^```", english, re.MULTILINE | re.DOTALL) == re.findall(
+        r"^```python\n.*?^```", arabic, re.MULTILINE | re.DOTALL
+    )
+    assert arabic.startswith('<div dir="rtl">')
+
+
+@pytest.mark.parametrize("page", ["exit-codes.md", "ar/exit-codes.md", "../README.md", "../README.ar.md"])
+def test_each_exit_code_of_the_code_stands_in_the_page(page: str) -> None:
+    """The table has every code that a command can end with, and 78."""
+    listed = {int(code) for code in CODE.findall((DOCS / page).read_text("utf-8"))}
+    assert listed >= {int(code) for code in ExitCode} | {78}
+
+
+def test_the_arabic_table_has_every_setting_with_its_default() -> None:
+    """Each setting is explained in Arabic, with the default that the code has."""
+    text = (DOCS / "ar" / "settings.md").read_text("utf-8")
+    rows = {
+        key: (default, meaning)
+        for key, default, meaning in re.findall(
+            r"^\| `([a-z-]+)` \| `([^`]*)` \| (.*) \|$", text, re.MULTILINE
+        )
+    }
+    for option in OPTIONS:
+        assert option.key in rows, f"docs/ar/settings.md does not explain {option.key}"
+        default, meaning = rows[option.key]
+        assert default == option.shown_default(), option.key
+        assert re.search("[\u0621-\u064a]{3}", meaning), option.key
+    assert set(rows) == {option.key for option in OPTIONS}
+
+
+@pytest.mark.parametrize("name", ["troubleshooting.md", "ar/troubleshooting.md"])
+def test_every_message_in_the_troubleshooting_is_one_of_the_code(name: str) -> None:
+    """What the first column quotes is printed by the code, but for what stands for values (...)."""
+    joined = "\n".join(re.sub(r'"\s*\n\s*f?"', "", path.read_text("utf-8")) for path in SOURCES)
+    text = (DOCS / name).read_text("utf-8")
+    quotes = [quote for quote in re.findall(r"^\| `([^`]+)`", text, re.MULTILINE) if " " in quote]
+    assert len(quotes) > 25
+    made = ("killed by SIGKILL", "killed by SIGSEGV")  # put together from two words
+    for quote in quotes:
+        for part in filter(None, (part.strip() for part in quote.split("..."))):
+            assert part in joined or quote in made, f"no message of the code says {part!r} (in {quote!r})"
+
+
+def test_the_two_troubleshooting_pages_quote_the_same_messages() -> None:
+    """Who reads Arabic finds the same messages."""
+    english, arabic = (
+        re.findall(r"^\| `([^`]+)`", (DOCS / name).read_text("utf-8"), re.MULTILINE)
+        for name in ("troubleshooting.md", "ar/troubleshooting.md")
+    )
+    assert [quote for quote in english if " " in quote] == [quote for quote in arabic if " " in quote] or set(
+        arabic
+    ) == set(english)
+
+
+def test_both_start_pages_play_the_same_session() -> None:
+    """The first five minutes are the same in both languages, word by word."""
+    assert doc_pages.sessions(DOCS / "start.md") == doc_pages.sessions(DOCS / "ar" / "start.md")
