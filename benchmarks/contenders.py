@@ -104,11 +104,27 @@ class Contender:
     def fell(self) -> float:
         """Kill the program; return the seconds to the first word of the next one."""
         begun = time.perf_counter()
-        os.kill(self.child, signal.SIGKILL)
+        self.kill_program()
         words = self.hear()
         took = time.perf_counter() - begun
         self.child = int(words.split()[-1])
         return took
+
+    def has_words(self) -> bool:
+        """Whether the program has said something that nobody has heard yet."""
+        return bool(select.select([self._pipes[0]], [], [], 0)[0])
+
+    def program_lives(self) -> bool:
+        """Whether the last program that spoke is still there; its number may belong to somebody else by now."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return os.fsencode(self.job.program) in Path(f"/proc/{self.child}/cmdline").read_bytes()
+        return False
+
+    def kill_program(self) -> None:
+        """End the program, and nothing else that has got its number."""
+        if self.program_lives():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.child, signal.SIGKILL)
 
     def supervisors(self) -> list[psutil.Process]:
         """All processes of the supervisor, without the program and what is below it."""
@@ -158,9 +174,7 @@ class Contender:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
         self._catch_up()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self.child:
-                os.kill(self.child, signal.SIGKILL)
+        self.kill_program()
         self._stand.end(self.process)
         for pipe in self._pipes:
             os.close(pipe)
@@ -173,14 +187,27 @@ class Contender:
 
 @contextlib.contextmanager
 def working(
-    stand: Stand, peers: list[Peer], script: str, *, log: bool = False, hang_s: int | None = None
+    stand: Stand,
+    peers: list[Peer],
+    script: str,
+    failed: dict[str, str],
+    *,
+    log: bool = False,
+    hang_s: int | None = None,
 ) -> Iterator[list[Contender]]:
-    """Several contenders side by side, ended whatever happens."""
+    """Several contenders side by side, ended whatever happens; who cannot begin is written into ``failed``."""
     found: list[Contender] = []
     try:
         for peer in peers:
-            found.append(Contender(stand, peer, script, log=log, hang_s=hang_s))
-            wait_for(found[-1].supervisors, f"the process of {peer.name}")
+            if peer.name in failed:
+                continue
+            try:
+                one = Contender(stand, peer, script, log=log, hang_s=hang_s)
+            except TimeoutError as error:
+                failed[peer.name] = f"failed: {error}"
+                continue
+            found.append(one)
+            wait_for(one.supervisors, f"the process of {peer.name}")
         yield found
     finally:
         for one in found:

@@ -4,7 +4,6 @@ import functools
 import os
 import select
 import shutil
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from contenders import BLOCKED, Contender, Cost, working
 from kits import Kits
 from peers import Peer, Watchdog
 from results import OURS, Discipline, Measured
-from stand import PYTHON, Stand
+from stand import LIMIT_S, PYTHON, Stand
 from throughput import WRITER
 
 MIB = 2**20
@@ -30,71 +29,110 @@ def able(peers: list[Peer], what: str) -> list[Peer]:
     return [one for one in peers if what not in one.cannot]
 
 
+Failed = dict[str, str]
+
+
 def gathered(
-    discipline: Discipline, peers: list[Peer], what: str, samples: dict[str, list[float]]
+    discipline: Discipline,
+    peers: list[Peer],
+    what: str,
+    samples: dict[str, list[float]],
+    failed: Failed,
 ) -> Discipline:
     """A discipline with a result or a reason for every peer."""
     for peer in peers:
         if what in peer.cannot:
             discipline.results.append(Measured(peer.name, reason=peer.cannot[what]))
         else:
-            remark = peer.remarks.get(what, "")
+            remark = failed.get(peer.name) or peer.remarks.get(what, "")
             discipline.results.append(Measured(peer.name, samples[peer.name], remark))
     return discipline
+
+
+def dropped(one: Contender, error: Exception, contenders: list[Contender], failed: Failed) -> None:
+    """A contender that does not answer any more is out of this discipline; the others go on."""
+    failed[one.name] = f"dropped out: {error}"
+    contenders.remove(one)
+    one.end()
 
 
 def death(stand: Stand, peers: list[Peer], *, rounds: int) -> list[Discipline]:
     """From the kill of the program to the first word of the next: after a longer life, and again at once."""
     late: dict[str, list[float]] = {peer.name: [] for peer in peers}
     again: dict[str, list[float]] = {peer.name: [] for peer in peers}
-    with working(stand, peers, BLOCKED) as contenders:
+    failed: Failed = {}
+    with working(stand, peers, BLOCKED, failed) as contenders:
         for _ in range(rounds):
             time.sleep(LONG_LIFE_S)
-            for one in contenders:
-                late[one.name].append(one.fell() * 1000)
-                for _ in range(5):
-                    time.sleep(SHORT_LIFE_S)
-                    again[one.name].append(one.fell() * 1000)
-                    if again[one.name][-1] > 200:
-                        break  # it holds restarts back; more of them would only take time
+            for one in list(contenders):
+                try:
+                    late[one.name].append(one.fell() * 1000)
+                    for _ in range(5):
+                        time.sleep(SHORT_LIFE_S)
+                        again[one.name].append(one.fell() * 1000)
+                        if again[one.name][-1] > 200:
+                            break  # it holds restarts back; more of them would only take time
+                except TimeoutError as error:
+                    dropped(one, error, contenders, failed)
     first = Discipline(
         "death", "ms", f"kill -9 of a program that lived {LONG_LIFE_S:g} s to the next one's first word"
     )
     then = Discipline(
         "death again", "ms", "the same for a program that was started a moment ago: a crash loop"
     )
-    return [gathered(first, peers, "death", late), gathered(then, peers, "death", again)]
+    return [gathered(first, peers, "death", late, failed), gathered(then, peers, "death", again, failed)]
 
 
 def hang(stand: Stand, peers: list[Peer], *, rounds: int) -> list[Discipline]:
     """From the deadline of a silent program to the SIGTERM in it; all side by side."""
     over: dict[str, list[float]] = {peer.name: [] for peer in peers}
     script = f"trap 'echo T >\"$say\"; exit' TERM; {BLOCKED}"
-    with working(stand, able(peers, "hang"), script, hang_s=HANG_S) as contenders:
+    failed: Failed = {}
+    with working(stand, able(peers, "hang"), script, failed, hang_s=HANG_S) as contenders:
+        _alive_for(contenders, 1.5)  # circus learns of its programs, monit of its file
+        for number in range(rounds):
+            for name, took in _all_frozen(contenders, failed).items():
+                over[name].append((took - HANG_S) * 1000)
+            _alive_for(contenders, 0.3 + 0.1 * (number % 7))  # at another place of everybody's rhythm
+    how = f"deadline ({HANG_S} s after the last beat) to the SIGTERM in the program; all in the same minutes"
+    return [gathered(Discipline("hang", "ms", how), peers, "hang", over, failed)]
+
+
+def _all_frozen(contenders: list[Contender], failed: Failed) -> dict[str, float]:
+    """Beat once and fall silent; return when each program was asked to end, in seconds after that beat.
+
+    Whoever has been restarted beats again until the others are ready too.
+    """
+    for one in contenders:
+        one.beat()
+    begun = time.perf_counter()
+    asked: dict[str, float] = {}
+    waiting = {one.ear(): one for one in contenders}
+    while waiting and time.perf_counter() - begun < LIMIT_S:
+        for ear in select.select(list(waiting), [], [], 0.2)[0]:
+            now = time.perf_counter()
+            one = waiting[ear]
+            for word in one.hear().split():
+                if word == "T":
+                    asked[one.name] = now - begun
+                else:
+                    one.child = int(word)
+                    del waiting[ear]
+        for one in contenders:
+            if one.ear() not in waiting:
+                one.beat()
+    for one in waiting.values():
+        error = TimeoutError(f"a frozen program was not restarted within {LIMIT_S:g} s")
+        dropped(one, error, contenders, failed)
+    return asked
+
+
+def _alive_for(contenders: list[Contender], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         for one in contenders:
             one.beat()
-        time.sleep(1.0)  # circus learns of its programs, monit of its file
-        for number in range(rounds):
-            for one in contenders:
-                one.beat()
-            begun = time.perf_counter()
-            waiting = {one.ear(): one for one in contenders}
-            while waiting:
-                ready = select.select(list(waiting), [], [], 30.0)[0]
-                now = time.perf_counter()
-                if not ready:
-                    raise TimeoutError(f"not found hung: {', '.join(one.name for one in waiting.values())}")
-                for ear in ready:
-                    one = waiting.pop(ear)
-                    over[one.name].append((now - begun - HANG_S) * 1000)
-                    words = one.hear().split()
-                    if words[0] != "T":
-                        raise AssertionError(f"{one.name}: the program was not asked to end: {words}")
-                    one.child = int(words[1] if len(words) > 1 else one.hear().split()[0])
-                    one.beat()  # the new program is alive until all are ready for the next round
-            time.sleep(0.3 + 0.1 * (number % 7))  # at another place of everybody's rhythm
-    how = f"deadline ({HANG_S} s after the last beat) to the SIGTERM in the program; all in the same minutes"
-    return [gathered(Discipline("hang", "ms", how), peers, "hang", over)]
+        time.sleep(0.05)
 
 
 def idle(stand: Stand, peers: list[Peer], kits: Kits, *, seconds: float) -> list[Discipline]:
@@ -106,7 +144,8 @@ def idle(stand: Stand, peers: list[Peer], kits: Kits, *, seconds: float) -> list
             Watchdog(kits, "watchdog, --no-history", "--no-heartbeat", "--no-history"),
         ]
     everyone = [*peers, *more]
-    with working(stand, everyone, BLOCKED) as contenders:
+    failed: Failed = {}
+    with working(stand, everyone, BLOCKED, failed) as contenders:
         beating = [one for one in contenders if one.name == "watchdog, heartbeat"]
         for one in beating:
             one.beat()
@@ -133,10 +172,10 @@ def idle(stand: Stand, peers: list[Peer], kits: Kits, *, seconds: float) -> list
     found = []
     for title, figure in figures.items():
         name, unit = title.split("|")
-        one_each = {peer.name: [figure(peer.name)] for peer in everyone}
-        found.append(gathered(Discipline(name, unit, how), everyone, "idle", one_each))
+        one_each = {peer.name: [figure(peer.name)] if peer.name in after else [] for peer in everyone}
+        found.append(gathered(Discipline(name, unit, how), everyone, "idle", one_each, failed))
         for result in found[-1].results:
-            if after[result.who].processes > 1:
+            if result.samples and after[result.who].processes > 1:
                 result.reason = f"{after[result.who].processes} processes"
     return found
 
@@ -149,21 +188,27 @@ def log(stand: Stand, peers: list[Peer], *, rounds: int, blocks: int) -> list[Di
     writer.write_text(WRITER)
     size = blocks * 65_000
     script = f'read go <"$never"\n{PYTHON} {writer} {blocks} speed\necho the-last-line\n{BLOCKED}'
+    failed: Failed = {}
     for _ in range(rounds):
         for peer in able(peers, "log"):
-            with working(stand, [peer], script, log=True) as (one,):
-                before = one.cost().cpu_s
-                begun = time.perf_counter()
-                one.go()
-                _wait_for_last_line(one)
-                took = time.perf_counter() - begun
-                cpu[peer.name].append((one.cost().cpu_s - before) * 1000 / (size / 1e8))
-                speeds[peer.name].append(size / took / 1e6)
-            shutil.rmtree(one.job.folder)
-    how = f"{size / 1e6:.0f} MB printed, 65 kB at once, rotated at 10 MB with 5 old files, until the last line is in the log"
+            with working(stand, [peer], script, failed, log=True) as contenders:
+                for one in list(contenders):
+                    before = one.cost().cpu_s
+                    begun = time.perf_counter()
+                    one.go()
+                    try:
+                        _wait_for_last_line(one)
+                    except TimeoutError as error:
+                        dropped(one, error, contenders, failed)
+                        continue
+                    took = time.perf_counter() - begun
+                    cpu[peer.name].append((one.cost().cpu_s - before) * 1000 / (size / 1e8))
+                    speeds[peer.name].append(size / took / 1e6)
+                    shutil.rmtree(one.job.logs)
+    how = f"{size / 1e6:.0f} MB printed, 65 kB at once, rotated at 10 MB, until the last line is in the log"
     fast = Discipline("log throughput", "MB/s", how, less_is_better=False)
     cheap = Discipline("log CPU", "ms for 100 MB", "CPU of the supervisor and its logger in the same runs")
-    return [gathered(fast, peers, "log", speeds), gathered(cheap, peers, "log", cpu)]
+    return [gathered(fast, peers, "log", speeds, failed), gathered(cheap, peers, "log", cpu, failed)]
 
 
 def _wait_for_last_line(one: Contender) -> None:
@@ -187,7 +232,8 @@ def status(stand: Stand, peers: list[Peer], *, rounds: int) -> list[Discipline]:
     """How long the answer takes that a person gets."""
     samples: dict[str, list[float]] = {peer.name: [] for peer in peers}
     check: list[float] = []
-    with working(stand, able(peers, "status"), BLOCKED) as contenders:
+    failed: Failed = {}
+    with working(stand, able(peers, "status"), BLOCKED, failed) as contenders:
         for warm in range(rounds + 1):
             for one in contenders:
                 took, _ = stand.run(one.peer.status(one.job), one.job.folder)
@@ -197,7 +243,11 @@ def status(stand: Stand, peers: list[Peer], *, rounds: int) -> list[Discipline]:
                     quiet = [*one.peer.status(one.job)[:1], "check"]
                     check.append(stand.run(quiet, one.job.folder)[0] * 1000)
     found = gathered(
-        Discipline("status", "ms", "the command by which a person asks, in turns"), peers, "status", samples
+        Discipline("status", "ms", "the command by which a person asks, in turns"),
+        peers,
+        "status",
+        samples,
+        failed,
     )
     if check:
         found.results.append(Measured("watchdog check", check, "the same question without output"))
@@ -213,7 +263,8 @@ def tail(stand: Stand, peers: list[Peer], *, rounds: int) -> list[Discipline]:
     with open(large, "wb") as file:
         while file.tell() < 1024 * MIB:
             file.write(block)
-    with working(stand, able(peers, "tail"), BLOCKED, log=True) as contenders:
+    failed: Failed = {}
+    with working(stand, able(peers, "tail"), BLOCKED, failed, log=True) as contenders:
         for one in contenders:
             shown = one.peer.log_file(one.job)
             shown.parent.mkdir(exist_ok=True)
@@ -227,7 +278,11 @@ def tail(stand: Stand, peers: list[Peer], *, rounds: int) -> list[Discipline]:
             coreutils.append(stand.run(["tail", "-n", "10", str(large)], large.parent)[0] * 1000)
     large.unlink()
     found = gathered(
-        Discipline("tail", "ms", "the last 10 lines of a log of 1 GiB, in turns"), peers, "tail", samples
+        Discipline("tail", "ms", "the last 10 lines of a log of 1 GiB, in turns"),
+        peers,
+        "tail",
+        samples,
+        failed,
     )
     found.results.append(Measured("coreutils tail", coreutils, "no supervisor"))
     return [found]
@@ -236,39 +291,42 @@ def tail(stand: Stand, peers: list[Peer], *, rounds: int) -> list[Discipline]:
 def cold(stand: Stand, peers: list[Peer], *, rounds: int) -> list[Discipline]:
     """From the command that starts the supervisor to the first word of the program."""
     samples: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    failed: Failed = {}
     for warm in range(rounds + 1):
         for peer in peers:
-            with working(stand, [peer], BLOCKED) as (one,):
-                if warm:
-                    samples[peer.name].append(one.cold_s * 1000)
-            shutil.rmtree(one.job.folder)
+            with working(stand, [peer], BLOCKED, failed) as contenders:
+                if warm and contenders:
+                    samples[peer.name].append(contenders[0].cold_s * 1000)
     how = "command that starts the supervisor to the first word of its program, in turns"
-    return [gathered(Discipline("cold start", "ms", how), peers, "cold", samples)]
+    return [gathered(Discipline("cold start", "ms", how), peers, "cold", samples, failed)]
 
 
 def rapid(stand: Stand, peers: list[Peer], *, count: int, limit_s: float) -> list[Discipline]:
     """A program that ends at once, again and again: how fast, and what is left of it in the supervisor."""
-    rates: dict[str, list[float]] = {}
-    descriptors: dict[str, list[float]] = {}
-    memory: dict[str, list[float]] = {}
+    rates: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    descriptors: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    memory: dict[str, list[float]] = {peer.name: [] for peer in peers}
     remarks: dict[str, str] = {}
+    failed: Failed = {}
     script = f"if [ -e hold ]; then {BLOCKED}; fi"
     for peer in peers:
-        with working(stand, [peer], script) as (one,):
-            before = _held(one)
-            begun = time.perf_counter()
-            seen = 0
-            while seen < count and time.perf_counter() - begun < limit_s:
-                seen += len(one.hear().split())
-            rates[peer.name] = [seen / (time.perf_counter() - begun)]
-            after = _held(one)
-        descriptors[peer.name] = [float(after.descriptors - before.descriptors)]
-        memory[peer.name] = [(after.rss - before.rss) / MIB]
-        kept = f"{before.rss / MIB:.1f} -> {after.rss / MIB:.1f} MiB, {before.descriptors} -> {after.descriptors} descriptors"
-        remarks[peer.name] = kept if seen >= count else f"{seen} restarts in {limit_s:g} s; {kept}"
+        with working(stand, [peer], script, failed) as contenders:
+            for one in list(contenders):
+                try:
+                    seen, took, before, after = _many(one, count, limit_s)
+                except TimeoutError as error:
+                    dropped(one, error, contenders, failed)
+                    continue
+                rates[peer.name].append(seen / took)
+                descriptors[peer.name].append(after.descriptors - before.descriptors)
+                memory[peer.name].append((after.rss - before.rss) / MIB)
+                kept = f"{before.rss / MIB:.1f} -> {after.rss / MIB:.1f} MiB"
+                remarks[peer.name] = kept if seen >= count else f"{seen} in {limit_s:g} s; {kept}"
     how = f"{count} restarts of a program that ends at once, at most {limit_s:g} s"
     found = [
-        gathered(Discipline("rapid restarts", "/s", how, less_is_better=False), peers, "rapid", rates),
+        gathered(
+            Discipline("rapid restarts", "/s", how, less_is_better=False), peers, "rapid", rates, failed
+        ),
         gathered(
             Discipline("descriptors more after them", "", "afterwards less before"),
             peers,
@@ -276,24 +334,46 @@ def rapid(stand: Stand, peers: list[Peer], *, count: int, limit_s: float) -> lis
             descriptors,
         ),
         gathered(
-            Discipline("memory more after them", "MiB RSS", "afterwards less before"), peers, "rapid", memory
+            Discipline("memory more after them", "MiB RSS", "afterwards less before"),
+            peers,
+            "rapid",
+            memory,
+            failed,
         ),
     ]
     for discipline in found:
         for result in discipline.results:
-            result.reason = remarks[result.who] if discipline.unit == "/s" else ""
+            if result.samples and discipline.unit == "/s":
+                result.reason = remarks[result.who]
     return found
+
+
+def _many(one: Contender, count: int, limit_s: float) -> tuple[int, float, Cost, Cost]:
+    """Let it restart so often; return how many there were, in which time, and the cost before and after."""
+    before = _held(one)
+    begun = time.perf_counter()
+    seen = 0
+    while seen < count and time.perf_counter() - begun < limit_s:
+        words = one.hear().split()
+        one.child = int(words[-1])
+        seen += len(words)
+    took = time.perf_counter() - begun
+    return seen, took, before, _held(one)
 
 
 def _held(one: Contender) -> Cost:
     """The cost of the supervisor while the present program stays, once everything is written down."""
     hold = one.job.folder / "hold"
     hold.touch()
-    while select.select([one.ear()], [], [], 2.5)[0]:
-        one.child = int(one.hear().split()[-1])
+    end = time.monotonic() + LIMIT_S
+    while select.select([one.ear()], [], [], 2.0)[0] or not one.program_lives():
+        if one.has_words():
+            one.child = int(one.hear().split()[-1])
+        if time.monotonic() > end:
+            raise TimeoutError(f"the program was not started again within {LIMIT_S:g} s")
     found = one.cost()
     hold.unlink()
-    os.kill(one.child, signal.SIGKILL)
+    one.kill_program()
     return found
 
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from kits import Kits, unpacked
 from stand import BARE_LOOP, PYTHON, UNLIMITED, WATCHDOG
@@ -52,8 +53,8 @@ class Peer:
 
     name = ""
     source, package = "", ""
-    cannot: Mapping[str, str] = {}
-    remarks: Mapping[str, str] = {}
+    cannot: ClassVar[Mapping[str, str]] = {}
+    remarks: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, kits: Kits) -> None:
         self.kits = kits
@@ -118,7 +119,12 @@ class ShellLoop(Peer):
     """The three words that people begin with."""
 
     name = "shell loop"
-    cannot = {"hang": NO_HEARTBEAT, "status": NO_STATUS, "tail": NO_LOG, "log": NO_LOG}
+    cannot: ClassVar[Mapping[str, str]] = {
+        "hang": NO_HEARTBEAT,
+        "status": NO_STATUS,
+        "tail": NO_LOG,
+        "log": NO_LOG,
+    }
 
     def command(self, job: Job) -> list[str]:
         return ["/bin/sh", "-c", 'while :; do "$@"; done', "sh", str(job.program)]
@@ -128,7 +134,7 @@ class BareLoop(Peer):
     """The barest supervisor in Python: a yardstick, not a supervisor to use."""
 
     name = "bare Python pidfd loop"
-    cannot = ShellLoop.cannot
+    cannot: ClassVar[Mapping[str, str]] = ShellLoop.cannot
 
     def command(self, job: Job) -> list[str]:
         return [PYTHON, BARE_LOOP, str(job.program)]
@@ -139,8 +145,8 @@ class Supervisor(Peer):
 
     name = "supervisord"
     source, package = "pip", "supervisor"
-    cannot = {"hang": NO_HEARTBEAT}
-    remarks = {"tail": "the last 1,000 bytes: it counts bytes, not lines"}
+    cannot: ClassVar[Mapping[str, str]] = {"hang": NO_HEARTBEAT}
+    remarks: ClassVar[Mapping[str, str]] = {"tail": "the last 1,000 bytes: it counts bytes, not lines"}
 
     def install(self) -> None:
         self.kits.pip(self.package)
@@ -192,7 +198,7 @@ class Circus(Peer):
 
     name = "circus"
     source, package = "pip", "circus"
-    cannot = {"tail": NO_TAIL}
+    cannot: ClassVar[Mapping[str, str]] = {"tail": NO_TAIL}
 
     def install(self) -> None:
         self.kits.pip(self.package)
@@ -226,6 +232,7 @@ stdout_stream.backup_count = {LOG_BACKUPS}
             text += f"""\
 [plugin:watchdog]
 use = circus.plugins.watchdog.WatchDog
+watchers_regex = ^tracker$
 loop_rate = 0.1
 max_count = {job.hang_s * 10}
 ip = 127.0.0.1
@@ -248,8 +255,10 @@ class Pm2(Peer):
 
     name = "pm2"
     source, package = "npm", "pm2"
-    cannot = {"hang": NO_HEARTBEAT}
-    remarks = {"log": "without rotation: that is a module of its own, pm2-logrotate"}
+    cannot: ClassVar[Mapping[str, str]] = {"hang": NO_HEARTBEAT}
+    remarks: ClassVar[Mapping[str, str]] = {
+        "log": "without rotation: that is a module of its own, pm2-logrotate"
+    }
 
     def install(self) -> None:
         self.kits.npm(self.package)
@@ -295,8 +304,11 @@ class Forever(Peer):
 
     name = "forever"
     source, package = "npm", "forever"
-    cannot = {"hang": NO_HEARTBEAT, "tail": "forever logs starts coreutils tail for daemons only"}
-    remarks = {"log": "without rotation: it has none"}
+    cannot: ClassVar[Mapping[str, str]] = {
+        "hang": NO_HEARTBEAT,
+        "tail": "forever logs starts coreutils tail for daemons only",
+    }
+    remarks: ClassVar[Mapping[str, str]] = {"log": "without rotation: it has none"}
 
     def install(self) -> None:
         self.kits.npm(self.package)
@@ -308,7 +320,7 @@ class Forever(Peer):
     def command(self, job: Job) -> list[str]:
         job.logs.mkdir()
         log = str(self.log_file(job)) if job.log else "/dev/null"
-        quick = ["--minUptime", "0", "--spinSleepTime", "0"]
+        quick = ["--minUptime", "1", "--spinSleepTime", "1"]  # 0 would be taken for "not set"
         return self._ask(
             job, *quick, "-s", "-a", "-o", log, "-e", "/dev/null", "-c", "/bin/sh", str(job.program)
         )
@@ -343,7 +355,7 @@ class S6(FromApt):
     """s6-supervise; with a log, its output goes to s6-log through a pipe."""
 
     name = package = "s6"
-    cannot = {"hang": NO_HEARTBEAT, "tail": NO_TAIL}
+    cannot: ClassVar[Mapping[str, str]] = {"hang": NO_HEARTBEAT, "tail": NO_TAIL}
 
     def command(self, job: Job) -> list[str]:
         supervise = [*self.tool("s6-supervise"), str(self.service(job))]
@@ -363,7 +375,7 @@ class Runit(FromApt):
     """runsv, which supervises svlogd too where there is a log."""
 
     name = package = "runit"
-    cannot = S6.cannot
+    cannot: ClassVar[Mapping[str, str]] = S6.cannot
 
     def command(self, job: Job) -> list[str]:
         service = self.service(job)
@@ -387,7 +399,7 @@ class Daemontools(FromApt):
     """supervise; with a log, its output goes to multilog through a pipe."""
 
     name = package = "daemontools"
-    cannot = S6.cannot
+    cannot: ClassVar[Mapping[str, str]] = S6.cannot
 
     def command(self, job: Job) -> list[str]:
         supervise = [*self.tool("supervise"), str(self.service(job))]
@@ -416,7 +428,7 @@ class Monit(FromApt):
     """monit in the foreground, looking once a second, its smallest step; it watches pid and time stamp files."""
 
     name = package = "monit"
-    cannot = {"tail": NO_LOG, "log": NO_LOG}
+    cannot: ClassVar[Mapping[str, str]] = {"tail": NO_LOG, "log": NO_LOG}
 
     def command(self, job: Job) -> list[str]:
         (job.folder / "begin").write_text(
@@ -431,7 +443,7 @@ set statefile {job.folder}/monit.state
 set log {job.folder}/monit.log
 set httpd unixsocket {job.folder}/socket allow bench:bench
 check process tracker with pidfile {job.folder}/child.pid
-  start program = "/bin/sh {job.folder}/begin"
+  start program = "/bin/sh {job.folder}/begin" with timeout 1 second
   stop program = "/bin/sh {job.folder}/kill"
 """
         if job.hang_s is not None:
@@ -478,4 +490,4 @@ def systemd_reason() -> str:
     first = Path("/proc/1/comm").read_text().strip()
     if first == "systemd":
         return "not compared: its units would have to be written into the system"
-    return f"not compared: it supervises as PID 1 or below it, and PID 1 here is {first}"
+    return "not compared: it supervises as PID 1 or below it, and is not PID 1 here"
