@@ -26,7 +26,7 @@ from peers import Peer, everybody, systemd_reason
 from results import Discipline, Measured, for_page, for_programs, for_terminal
 from stand import WATCHDOG, Stand, opened
 
-NAMES = ("death", "hang", "idle", "log", "status", "tail", "cold", "rapid")
+NAMES = ("death", "hang", "idle", "status", "cold", "tail", "rapid", "log")
 
 
 def main() -> None:
@@ -53,6 +53,7 @@ def main() -> None:
             for name, contest in contests(kits, quick=options.quick, rounds=options.rounds).items():
                 if not options.only or name in options.only:
                     disciplines += _shown(stand, contest(stand, peers), missing)
+                    _write(options.out, disciplines, facts)
     except KeyboardInterrupt:
         print("interrupted; what is finished stands above", file=sys.stderr)
     finally:
@@ -60,10 +61,16 @@ def main() -> None:
     facts["load after"] = _load()
     print(f"load after: {facts['load after']}")
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "comparison.md").write_text(for_page(disciplines, facts))
-        (options.out / "comparison.json").write_text(for_programs(disciplines, facts))
+        _write(options.out, disciplines, facts)
         print(f"written: {options.out}/comparison.md and comparison.json")
+
+
+def _write(folder: Path | None, disciplines: list[Discipline], facts: dict[str, str]) -> None:
+    """After each discipline, so that an end in the middle loses nothing that was measured."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "comparison.md").write_text(for_page(disciplines, facts))
+        (folder / "comparison.json").write_text(for_programs(disciplines, facts))
 
 
 def _options() -> argparse.Namespace:

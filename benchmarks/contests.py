@@ -19,7 +19,7 @@ MIB = 2**20
 LONG_LIFE_S = 1.3  # longer than the second for which s6, runit and daemontools hold a restart back
 SHORT_LIFE_S = 0.02
 HANG_S = 2  # monit counts in whole seconds
-RAPID_LIMIT_S = 30.0
+RAPID_LIMIT_S = 15.0
 BEAT_S = 60.0
 LINE = b"2026-01-01T00:00:00Z a line of a log as programs write them, number "
 
@@ -332,6 +332,7 @@ def rapid(stand: Stand, peers: list[Peer], *, count: int, limit_s: float) -> lis
             peers,
             "rapid",
             descriptors,
+            failed,
         ),
         gathered(
             Discipline("memory more after them", "MiB RSS", "afterwards less before"),
@@ -387,14 +388,14 @@ def contests(kits: Kits, *, quick: bool, rounds: int | None) -> dict[str, Contes
         return rounds or (few if quick else usual)
 
     return {
-        "death": functools.partial(death, rounds=several(20, 3)),
+        "death": functools.partial(death, rounds=several(10, 3)),
         "hang": functools.partial(hang, rounds=several(12, 3)),
         "idle": functools.partial(idle, kits=kits, seconds=15.0 if quick else 60.0),
-        "log": functools.partial(log, rounds=several(5, 1), blocks=1500 if quick else 6000),
         "status": functools.partial(status, rounds=several(15, 3)),
+        "cold": functools.partial(cold, rounds=several(10, 2)),
         "tail": functools.partial(tail, rounds=several(15, 3)),
-        "cold": functools.partial(cold, rounds=several(12, 2)),
         "rapid": functools.partial(
             rapid, count=200 if quick else 1000, limit_s=8.0 if quick else RAPID_LIMIT_S
         ),
+        "log": functools.partial(log, rounds=several(3, 1), blocks=1500 if quick else 3000),
     }

@@ -55,7 +55,7 @@ HEAD = ("", "median", "p95", "n", "to ours", "")
 def rows(discipline: Discipline) -> list[tuple[str, ...]]:
     """The cells of a table; the last one holds reasons and remarks."""
     ours = discipline.ours()
-    found = []
+    found: list[tuple[str, ...]] = []
     for one in discipline.ranked():
         if not one.samples:
             found.append((one.who, "-", "-", "-", "-", one.reason))
