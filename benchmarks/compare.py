@@ -5,9 +5,9 @@
 Fetches the others by package name into a folder of its own (see ``kits.py``), runs every discipline (see
 ``contests.py``) with every contender that can take part (how each is configured: ``peers.py``), and prints medians, p95
 and ratios to ours; ``--out`` also writes ``comparison.md`` and ``comparison.json``. Run it with the interpreter of the
-environment in which ``watchdog`` is installed, on Linux. It takes some fifteen minutes, with ``--quick`` about four,
-the first time some more. Whatever it starts it ends, also after Ctrl-C. Times move with whatever else the machine
-does: the load is printed before and after, and ratios say more than milliseconds.
+environment in which ``watchdog`` is installed, on Linux. It takes some ten to fifteen minutes, with ``--quick`` about
+four, the first time some more. Whatever it starts it ends, also after Ctrl-C. Times move with whatever else the machine
+does: the load is printed with every discipline, and ratios say more than milliseconds.
 """
 
 import argparse
@@ -40,6 +40,16 @@ def main() -> None:
         sys.exit("the comparison reads /proc: it runs on Linux only")
     signal.signal(signal.SIGTERM, _ended)
     take_in_orphans()
+    try:
+        _compare(options)
+    except KeyboardInterrupt:
+        print("interrupted; what is finished stands above", file=sys.stderr)
+        sys.exit(130)
+    finally:
+        end_all()
+
+
+def _compare(options: argparse.Namespace) -> None:
     kits = Kits(options.work or default_work())
     peers, missing = _installed(kits, options.peer)
     facts = _machine()
@@ -47,17 +57,12 @@ def main() -> None:
     for name, value in facts.items():
         print(f"{name}: {value}", flush=True)
     disciplines: list[Discipline] = []
-    try:
-        with opened() as stand:
-            stand.run([WATCHDOG, "--version"], stand.folder("warm"))  # compiles what was never compiled
-            for name, contest in contests(kits, quick=options.quick, rounds=options.rounds).items():
-                if not options.only or name in options.only:
-                    disciplines += _shown(stand, contest(stand, peers), missing)
-                    _write(options.out, disciplines, facts)
-    except KeyboardInterrupt:
-        print("interrupted; what is finished stands above", file=sys.stderr)
-    finally:
-        end_all()
+    with opened() as stand:
+        stand.run([WATCHDOG, "--version"], stand.folder("warm"))  # compiles what was never compiled
+        for name, contest in contests(kits, quick=options.quick, rounds=options.rounds).items():
+            if not options.only or name in options.only:
+                disciplines += _shown(stand, contest(stand, peers), missing)
+                _write(options.out, disciplines, facts)
     facts["load after"] = _load()
     print(f"load after: {facts['load after']}")
     if options.out is not None:

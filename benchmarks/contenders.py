@@ -117,7 +117,9 @@ class Contender:
     def program_lives(self) -> bool:
         """Whether the last program that spoke is still there; its number may belong to somebody else by now."""
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            return os.readlink(f"/proc/{self.child}/cwd") == str(self.job.folder)  # it went there before it spoke
+            return os.readlink(f"/proc/{self.child}/cwd") == str(
+                self.job.folder
+            )  # it went there before it spoke
         return False
 
     def kill_program(self) -> None:
