@@ -3,7 +3,8 @@
     python benchmarks/compare.py [--only DISCIPLINE] [--peer NAME] [--rounds N] [--quick] [--work DIR] [--out DIR]
 
 Fetches the others by package name into a folder of its own (see ``kits.py``), runs every discipline (see
-``contests.py``) with every contender that can take part (how each is configured: ``peers.py``), and prints medians, p95
+``contests.py``) with every contender that can take part (how each is configured: ``peer.py``, ``peers_packaged.py``,
+``peers_unpacked.py``), and prints medians, p95
 and ratios to ours; ``--out`` also writes ``comparison.md`` and ``comparison.json``. Run it with the interpreter of the
 environment in which ``watchdog`` is installed, on Linux. It takes some ten to fifteen minutes, with ``--quick`` about
 four, the first time some more. Whatever it starts it ends, also after Ctrl-C. Times move with whatever else the machine
@@ -22,7 +23,8 @@ from pathlib import Path
 from contenders import end_all, take_in_orphans
 from contests import contests
 from kits import Kits, MissingError, default_work
-from peers import Peer, everybody, systemd_reason
+from peer import Peer
+from peers import everybody, systemd_reason
 from results import Discipline, Measured, for_page, for_programs, for_terminal
 from stand import WATCHDOG, Stand, opened
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from peers import Job, Peer
+from peer import Job, Peer
 from stand import LIMIT_S, PAGE, Stand, wait_for
 
 PR_SET_CHILD_SUBREAPER = 36
