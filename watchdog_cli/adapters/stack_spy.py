@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.forensics import Dump
+from watchdog_cli.adapters.system import processes
 from watchdog_cli.core.events import DumpDone, Event
 from watchdog_cli.core.record import one_line
 
@@ -78,8 +78,8 @@ class StackSpy:
             self._put(DumpDone(identity.run_id))
 
     def _look(self, leader: int, end: float) -> Dump:
-        everyone = procfs.everybody()
-        tree = [leader, *sorted(procfs.descendants({leader}, everyone))]
+        everyone = processes.everybody()
+        tree = [leader, *sorted(processes.descendants({leader}, everyone))]
         pythons = [pid for pid in tree if is_python(pid)][:MOST_PROCESSES]
         if not pythons:
             return Dump(
