@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 _SUFFIX = ".wdtmp"
 _MARK_LENGTH = 8
@@ -183,13 +183,22 @@ def _fill(descriptor: int, rest: memoryview, *, durable: bool, steps: Steps) -> 
 
 
 def _replace(temp: str, target: str, steps: Steps) -> None:
+    patiently(lambda: steps.replace(temp, target), steps.pause)
+
+
+def patiently(action: Callable[[], None], pause: Callable[[float], None] = time.sleep) -> None:
+    """Rename or remove something, again and again as long as Windows says that somebody has it open.
+
+    Raises:
+        OSError: it could not be done for another reason, or not within some 2.5 s.
+    """
     for pause_s in (*_RETRY_PAUSES_S, None):
         try:
-            steps.replace(temp, target)
+            action()
         except PermissionError as error:
             if pause_s is None or getattr(error, "winerror", None) not in _SHARING_ERRORS:
                 raise
-            steps.pause(pause_s)
+            pause(pause_s)
         else:
             return
 

@@ -166,6 +166,8 @@ def _record_fault(error: Exception) -> str:
     import traceback
 
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or base
     path = os.path.join(base, "watchdog", "faults.log")
     what = f"a fault of watchdog itself ({type(error).__name__}: {error})"
     try:

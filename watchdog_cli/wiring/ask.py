@@ -95,7 +95,9 @@ def _why_silent(pid: int) -> str:
     if _is_stopped(pid):
         return f"the watchdog (pid {pid}) is frozen; wake it with: kill -CONT {pid}, or end it with: kill -9 {pid}"
     if sys.platform == "win32":
-        return f"the watchdog (pid {pid}) does not answer; if that lasts, end both with: taskkill /F /PID {pid}"
+        return (
+            f"the watchdog (pid {pid}) does not answer; if that lasts, end both with: taskkill /F /PID {pid}"
+        )
     return f"the watchdog (pid {pid}) does not answer; if that lasts, end it with: kill -9 {pid}, and run it again"
 
 

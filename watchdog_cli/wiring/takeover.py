@@ -1,6 +1,8 @@
 """What an earlier watchdog left behind: a living child, orphans of its tree, or only its memory."""
 
 import os
+import sys
+import time
 from collections.abc import Sequence
 
 from watchdog_cli.adapters import foreign_json, log_reader, state_file
@@ -12,6 +14,8 @@ from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.records import dataclass
 
+JOB_ENDS_S = 5.0
+LOOK_S = 0.02
 JOURNAL_LOOK = 500  # lines; a run tells of more only while it is in trouble
 
 
@@ -84,6 +88,9 @@ def _recorded(snapshot: Snapshot, *, force: bool) -> Identity | None:
     found = processes.stat(child.process.pid)
     if found is None or (found.is_zombie and found.parent != os.getpid()):
         return None  # a dead one of our own, after an upgrade, still has an exit code to tell
+    if sys.platform == "win32":
+        _wait_for_the_job(found.pid, child.process.start_ticks)
+        return None
     if child.process.start_ticks is None:
         marker = os.fsencode(f"{RUN_ID}={child.run_id}")
         if child.run_id and processes.environment_has(found.pid, marker):
@@ -97,6 +104,22 @@ def _recorded(snapshot: Snapshot, *, force: bool) -> Identity | None:
     if found.start_ticks != child.process.start_ticks:
         return None  # its number was given to somebody else
     return Identity(found.pid, found.start_ticks, child.run_id, child.number)
+
+
+def _wait_for_the_job(pid: int, start_ticks: int | None) -> None:
+    """On Windows the job object ends the program with its watchdog; it may take a moment.
+
+    Raises:
+        IdentityUnknownError: it lives on. It cannot be adopted, and two of it must not run.
+    """
+    end = time.monotonic() + JOB_ENDS_S
+    while start_ticks is not None and processes.is_same(pid, start_ticks):
+        if time.monotonic() > end:
+            raise IdentityUnknownError(
+                f"the program of a watchdog that is gone still runs (pid {pid}); end it with: "
+                f"taskkill /F /T /PID {pid}"
+            )
+        time.sleep(LOOK_S)
 
 
 def _marked(places: Places, snapshot: Snapshot | None) -> tuple[Identity | None, bool]:

@@ -33,6 +33,7 @@ assert sys.platform == "win32"
 STOP_FILE = "WATCHDOG_STOP_FILE"
 SHOWN = 4  # survivors named one by one
 _MOST_WAITED = 63  # handles in one wait of the system
+_CONSOLE_HOST = "conhost.exe"
 _ASLEEP = 0x4  # CREATE_SUSPENDED
 _LOOK_AGAIN_MS = 50  # for members that may not be opened to be waited for
 
@@ -166,7 +167,7 @@ class ChildTree:
         if identity is None or job is None:
             return
         self._leader_gone = True
-        left = job.active()
+        left = len(_living(job))
         if left:
             threading.Thread(
                 target=self._wait_for_rest, args=(job, identity.run_id), name="exit-notice", daemon=True
@@ -176,11 +177,11 @@ class ChildTree:
         self._inbox.put(ChildExited(identity.run_id, status, left))
 
     def _wait_for_rest(self, job: Job, run_id: str) -> None:
-        while job.active():
+        while living := _living(job):
             handles = [
                 handle
-                for pid in job.pids()[:_MOST_WAITED]
-                if (handle := api.open_process(pid, api.SYNCHRONIZE)) is not None
+                for one in living[:_MOST_WAITED]
+                if (handle := api.open_process(one.pid, api.SYNCHRONIZE)) is not None
             ]
             if handles:
                 array = (wintypes.HANDLE * len(handles))(*handles)
@@ -193,7 +194,7 @@ class ChildTree:
 
     def _check_empty(self) -> None:
         identity, job = self._identity, self._job
-        if identity is None or (job is not None and job.active()):
+        if identity is None or (job is not None and _living(job)):
             return
         self._forget()
         self._inbox.put(TreeEmpty(identity.run_id))
@@ -252,8 +253,7 @@ class ChildTree:
         identity, job = self._identity, self._job
         if identity is None or job is None:
             return []
-        found = [one for pid in job.pids() if (one := processes.stat(pid)) is not None]
-        return sorted(found, key=lambda one: (one.pid != identity.pid, one.start_ticks, one.pid))
+        return sorted(_living(job), key=lambda one: (one.pid != identity.pid, one.start_ticks, one.pid))
 
     def survivors(self) -> list[str]:
         """Who still lives, as ``pid 12 (python.exe)``; the first few."""
@@ -268,6 +268,15 @@ class ChildTree:
     def is_member(self, pid: int) -> bool:
         """Whether ``pid`` is of the tree; the launcher of a virtual environment is not the one who beats."""
         return self._job is not None and pid in self._job.pids()
+
+
+def _living(job: Job) -> list[processes.Stat]:
+    """Who of the job lives: the accounts of the system still name one that has just ended.
+
+    The window host of a console belongs to the system and ends with those whom it serves.
+    """
+    found = (processes.stat(pid) for pid in job.pids())
+    return [one for one in found if one is not None and one.name.lower() != _CONSOLE_HOST]
 
 
 def _resolved(argv: Sequence[str], folder: str, environment: dict[str, str]) -> list[str]:
