@@ -12,7 +12,7 @@ from watchdog_cli.adapters.windows import api
 
 assert sys.platform == "win32"
 
-_ACCOUNTING, _IDS, _LIMITS = 1, 3, 9  # kinds of information
+_IDS, _LIMITS = 3, 9  # kinds of information
 _KILL_ON_CLOSE = 0x2000
 _MOST = 1024  # members whose numbers are asked at first
 
@@ -30,16 +30,6 @@ class _Limits(ctypes.Structure):
         ("scheduling", wintypes.DWORD),
         ("counters", ctypes.c_ulonglong * 6),
         ("memory", ctypes.c_size_t * 4),
-    )
-
-
-class _Accounting(ctypes.Structure):
-    _fields_ = (
-        ("times", ctypes.c_longlong * 4),
-        ("faults", wintypes.DWORD),
-        ("total", wintypes.DWORD),
-        ("active", wintypes.DWORD),
-        ("terminated", wintypes.DWORD),
     )
 
 
@@ -86,16 +76,6 @@ class Job:
                 return []
             room = max(assigned, room) * 2
         return []
-
-    def active(self) -> int:
-        """How many are in it now."""
-        if not self._handle:
-            return 0
-        found = _Accounting()
-        done = api.kernel32.QueryInformationJobObject(
-            self._handle, _ACCOUNTING, ctypes.byref(found), ctypes.sizeof(found), None
-        )
-        return int(found.active) if done else 0
 
     def end_all(self) -> None:
         """Kill everybody at once."""
