@@ -22,9 +22,9 @@ class WindowsDog:
         self.dogs: list[subprocess.Popen[bytes]] = []
         home = folder / "home"
         home.mkdir()
-        self.environment = {"LOCALAPPDATA": str(home)} | {
-            key: value for key, value in os.environ.items() if not key.startswith(("WATCHDOG_", "PYTHONUTF8", "LOCALAPPDATA"))
-        }
+        ours = ("WATCHDOG_", "PYTHONUTF8", "LOCALAPPDATA")
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+        self.environment["LOCALAPPDATA"] = str(home)
 
     def start(self, *options: str, orders: tuple[str, ...] = (), command: tuple[str, ...] = ()):
         """``watchdog run`` over the program with these orders, its own output in the file ``dog.out``."""

@@ -1,4 +1,4 @@
-"""These tests are of Windows: ``scripts/windows_tests.sh`` runs them under Wine. Elsewhere there is nothing to collect."""
+"""These tests are of Windows: ``scripts/windows_tests.sh`` runs them under Wine; elsewhere none is collected."""
 
 import sys
 

@@ -3,10 +3,11 @@
 import json
 import sys
 
+import psutil
 import pytest
-from windows_dog import LIMIT_S, WindowsDog, all_gone, lives
 
 from waiting import wait_until
+from windows_dog import LIMIT_S, WindowsDog, all_gone, lives
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_the_tracker_crashes_comes_back_is_seen_and_stops_softly(dog):
     running = dog.start(
         "--restart-delay",
         "200ms",
-        command=(sys.executable, "-m", "tracker", "--source", "demo", "--crash-after", "6"),
+        command=(sys.executable, "-m", "tracker", "--source", "demo", "--crash-after", "5"),
     )
     wait_until(lambda: "run 2, pid" in dog.output(), "a second run", LIMIT_S)
     wait_until(lambda: dog.output().count("tracker started") == 2, "a second tracker", LIMIT_S)
@@ -97,7 +98,13 @@ def test_a_program_that_does_not_listen_is_killed_with_its_tree(dog):
 def test_a_program_that_freezes_is_restarted(dog):
     """Silence beyond the timeout is a hang here too."""
     dog.start(
-        "--heartbeat-timeout", "3s", "--restart-delay", "100ms", "--stop-timeout", "1s", orders=("beat", "frozen")
+        "--heartbeat-timeout",
+        "3s",
+        "--restart-delay",
+        "100ms",
+        "--stop-timeout",
+        "1s",
+        orders=("beat", "frozen"),
     )
     dog.ready(2)
     report = dog.status()
@@ -132,6 +139,24 @@ def test_a_second_run_is_refused_and_names_the_first(dog):
     dog.ask("stop")
     assert first.wait(LIMIT_S) == 0
     dog.ask("stop", code=3)
+
+
+@pytest.mark.timeout(120)
+def test_a_watchdog_that_is_suspended_is_said_to_be_frozen(dog):
+    """The lock says that it lives, the pipe that it does not answer; afterwards it goes on."""
+    running = dog.start(orders=("beat",))
+    dog.ready()
+    wait_until(lambda: dog.status()["health"] == "healthy", "a beat", LIMIT_S)
+    process = psutil.Process(running.pid)
+    process.suspend()
+    try:
+        report = dog.status()
+    finally:
+        process.resume()
+    assert (report["health"], report["exit_code"]) == ("watchdog frozen", 5)
+    assert report["watchdog"]["pid"] == running.pid
+    dog.ask("stop")
+    assert running.wait(LIMIT_S) == 0
 
 
 @pytest.mark.timeout(120)

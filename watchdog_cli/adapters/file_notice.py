@@ -9,9 +9,10 @@ library, in its own threads.
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from watchdog_cli.adapters.inbox import Inbox
+if TYPE_CHECKING:  # the observer needs none
+    from watchdog_cli.adapters.inbox import Inbox
 
 REST_S = 0.01  # a program that beats without rest wakes us at most a hundred times a second
 EVENT_LIMIT = 64 * 1024
@@ -25,7 +26,7 @@ class InotifyNotice:
     alone would be deaf or noisy.
     """
 
-    def __init__(self, inbox: Inbox, path: str, changed: Callable[[], None]) -> None:
+    def __init__(self, inbox: "Inbox", path: str, changed: Callable[[], None]) -> None:
         """Nothing is watched before ``ensure``.
 
         Args:
