@@ -110,6 +110,10 @@ class _Session:
         self._legacy = legacy
         self._beginning = Beginning(self._order, legacy, was_handed_over=self._lock.was_handed_over)
         self._early += [Notice("state", note) for note in legacy.notes]
+        if sys.platform == "win32":
+            from watchdog_cli.adapters.windows import api
+
+            stack.callback(api.speak_as_before, api.speak_utf8())
         self._terminal = Terminal(places.shown(places.log), show_child=not settings.quiet)
         stack.callback(self._terminal.close, LAST_WORDS_S)
         self._recorder = Recorder(

@@ -20,7 +20,7 @@ RESUME = 0x0800  # PROCESS_SUSPEND_RESUME
 GENERIC_READ = 0x80000000
 GENERIC_WRITE = 0x40000000
 OPEN_EXISTING = 3
-OPEN_ALWAYS = 4
+_UTF8 = 65001
 
 _P = ctypes.c_void_p
 
@@ -59,9 +59,10 @@ _declare(kernel32.ReadFile, _B, _H, _P, _D, _P, _P)
 _declare(kernel32.WriteFile, _B, _H, _P, _D, _P, _P)
 _declare(kernel32.FlushFileBuffers, _B, _H)
 _declare(kernel32.GetConsoleCP, wintypes.UINT)
+_declare(kernel32.GetConsoleOutputCP, wintypes.UINT)
+_declare(kernel32.SetConsoleOutputCP, _B, wintypes.UINT)
 _declare(kernel32.GetCurrentProcess, _H)
 _declare(kernel32.LocalFree, _P, _P)
-_declare(kernel32.SetConsoleCtrlHandler, _B, _P, _B)
 _declare(ntdll.NtResumeProcess, ctypes.c_long, _H)
 _declare(ntdll.NtQuerySystemInformation, ctypes.c_long, ctypes.c_int, _P, _D, _P)
 _declare(advapi32.OpenProcessToken, _B, _H, _D, _P)
@@ -101,6 +102,23 @@ def wake(process: int) -> None:
 def has_ended(handle: int) -> bool:
     """Whether the process behind a handle has ended; as long as somebody holds one, its number stays taken."""
     return bool(kernel32.WaitForSingleObject(handle, 0) == WAIT_OBJECT_0)
+
+
+def speak_utf8() -> int:
+    """Let a console show the bytes that we and the program write; return what it showed before, 0 without one.
+
+    Python asks the console itself, but the child's bytes reach it as they are.
+    """
+    before = int(kernel32.GetConsoleOutputCP())
+    if before:
+        kernel32.SetConsoleOutputCP(_UTF8)
+    return before
+
+
+def speak_as_before(before: int) -> None:
+    """Give the console of a person back as it was."""
+    if before:
+        kernel32.SetConsoleOutputCP(before)
 
 
 def has_console() -> bool:
