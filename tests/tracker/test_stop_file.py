@@ -24,7 +24,7 @@ def test_the_tracker_ends_softly_when_the_file_appears(tmp_path):
             stderr=file,
         )
     try:
-        wait_until(lambda: (tmp_path / "heartbeat.json").exists(), "a first beat", 60)
+        wait_until((tmp_path / "heartbeat.json").exists, "a first beat", 60)
         assert tracker.poll() is None
         request.touch()
         assert tracker.wait(60) == 0
