@@ -21,6 +21,7 @@ from watchdog_cli.adapters.windows import api, control, rights
 from watchdog_cli.core.events import StopAsked
 from watchdog_kit.atomic_file import write_atomic
 
+pytestmark = pytest.mark.timeout(180)  # each start of a process takes its time under Wine
 SAVES = 60
 READ = """
 import sys

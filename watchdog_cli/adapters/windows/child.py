@@ -31,6 +31,7 @@ from watchdog_cli.core.record import ExitStatus, Run, one_line
 assert sys.platform == "win32"
 
 STOP_FILE = "WATCHDOG_STOP_FILE"
+_REQUEST = "stop-request-"
 SHOWN = 4  # survivors named one by one
 _MOST_WAITED = 63  # handles in one wait of the system
 _CONSOLE_HOST = "conhost.exe"
@@ -46,8 +47,9 @@ class ChildTree:
         del is_init
         self._inbox = inbox
         self._launch = launch
-        self._stop_file = os.path.join(launch.extra[STATE], "stop-request") if STATE in launch.extra else ""
-        self._environment = child_environment({**launch.extra, STOP_FILE: self._stop_file})
+        self._state_folder = launch.extra.get(STATE, "")
+        self._stop_file = ""  # of the present run: one that cannot be removed must not end the next one
+        self._environment = child_environment(launch.extra)
         self._identity: Identity | None = None
         self._job: Job | None = None
         self._leader: int | None = None  # its handle
@@ -72,8 +74,9 @@ class ChildTree:
             SpawnError: with a text for people, and whether trying again can help.
         """
         launch = self._launch
-        environment = {**self._environment, RUN_ID: run_id}
-        self._take_request_back()
+        self._take_requests_back()
+        self._stop_file = os.path.join(self._state_folder, _REQUEST + run_id) if self._state_folder else ""
+        environment = {**self._environment, RUN_ID: run_id, STOP_FILE: self._stop_file}
         try:
             job = Job()
             output = launch.output()
@@ -106,8 +109,9 @@ class ChildTree:
         ticks = found.start_ticks if found else 0
         self._identity = Identity(process.pid, ticks, run_id, number)
         self._job, self._leader, self._leader_gone = job, leader, False
+        waited = api.open_process(process.pid, api.SYNCHRONIZE)  # its own: ours may be closed before it waits
         threading.Thread(
-            target=self._wait_for_leader, args=(leader, run_id), name="exit-notice", daemon=True
+            target=self._wait_for_leader, args=(waited, run_id), name="exit-notice", daemon=True
         ).start()
         return Run(run_id, number, process.pid)
 
@@ -138,9 +142,11 @@ class ChildTree:
 
     # --- ending ------------------------------------------------------------------------------------------
 
-    def _wait_for_leader(self, leader: int, run_id: str) -> None:
+    def _wait_for_leader(self, leader: int | None, run_id: str) -> None:
         """A thread for each run: the one wait that costs nothing and wakes at once."""
-        api.kernel32.WaitForSingleObject(leader, api.INFINITE)
+        if leader is not None:
+            api.kernel32.WaitForSingleObject(leader, api.INFINITE)
+            api.close(leader)
         self._inbox.call(lambda: self._on_notice(run_id))
 
     def _on_notice(self, run_id: str) -> None:
@@ -160,7 +166,7 @@ class ChildTree:
         """Windows has no such signal."""
 
     def _on_leader_end(self, leader: int) -> None:
-        code = wintypes.DWORD()
+        code = wintypes.LONG()  # with its sign, as %ERRORLEVEL% has it, and as we can hand it on
         known = api.kernel32.GetExitCodeProcess(leader, byref(code))
         status = ExitStatus(code=code.value) if known else ExitStatus()
         identity, job = self._identity, self._job
@@ -206,7 +212,7 @@ class ChildTree:
         if self._job is not None:
             self._job.close()
             self._job = None
-        self._take_request_back()
+        self._take_requests_back()
 
     # --- signals -----------------------------------------------------------------------------------------
 
@@ -241,10 +247,16 @@ class ChildTree:
             with contextlib.suppress(OSError), open(self._stop_file, "w", encoding="ascii") as file:
                 file.write(f"{run_id}\n")
 
-    def _take_request_back(self) -> None:
-        if self._stop_file:
-            with contextlib.suppress(OSError):
-                os.unlink(self._stop_file)
+    def _take_requests_back(self) -> None:
+        """Also those that a watchdog left which was killed."""
+        try:
+            found = os.listdir(self._state_folder) if self._state_folder else []
+        except OSError:
+            return
+        for name in found:
+            if name.startswith(_REQUEST):
+                with contextlib.suppress(OSError):  # somebody reads it; its run is over, so it means nothing
+                    os.unlink(os.path.join(self._state_folder, name))
 
     # --- who is there ------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ class Client:
         self.waits_for = ""  # the ask whose end it waits for; "" when it waits for nothing
         self.is_done = False  # the last word to it has been said
         self.unsent: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self.gone = threading.Event()  # it has read its last word, or does not listen any more
 
     def send(self, answer: Answer, *, last: bool = False) -> None:
         """Say a line to it, soon."""
@@ -131,6 +132,7 @@ class ControlServer:
             api.kernel32.FlushFileBuffers(pipe)  # returns when the client has read all of it, or is gone
         finally:
             client.is_done = True
+            client.gone.set()
             api.kernel32.DisconnectNamedPipe(pipe)
             api.close(pipe)
             self._places.release()
@@ -171,10 +173,8 @@ class ControlServer:
         end = time.monotonic() + 1.0
         for client in self._clients:
             client.unsent.put(None)
-        while any(not one.is_done or not one.unsent.empty() for one in self._clients):
-            if time.monotonic() > end:
-                break
-            time.sleep(_LOOK_S)
+        for client in self._clients:
+            client.gone.wait(max(0.0, end - time.monotonic()))
         self._name = ""
 
 

@@ -125,7 +125,11 @@ class LogPump:
         end = time.monotonic() + limit_s
         with self._lock:
             readers = list(self._readers)
-        while any(one.is_busy() for one in readers):
+        idle = 0
+        while idle < 2:  # what a reader has just taken out of its pipe shows only at the second look
+            idle = 0 if any(one.is_busy() for one in readers) else idle + 1
+            if not any(one.thread.is_alive() for one in readers):
+                break
             if time.monotonic() >= end:
                 return False
             time.sleep(LOOK_S)

@@ -52,7 +52,7 @@ def _descriptor(flags: str) -> ctypes.c_void_p:
     Raises:
         OSError: it cannot be made.
     """
-    who = "".join(f"(A;{flags};GA;;;{one})" for one in (own_sid(), "SY", "BA"))
+    who = "".join(f"(A;{flags};FA;;;{one})" for one in (own_sid(), "SY", "BA"))
     made = ctypes.c_void_p()
     if not api.advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorW(
         f"D:P{who}", 1, ctypes.byref(made), None
