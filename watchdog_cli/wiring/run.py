@@ -1,5 +1,6 @@
 """Build real adapters around a Runner, run it, and take everything down again in reverse."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -32,6 +33,7 @@ from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.sampling import make_sampler
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_cli.wiring.takeover import Legacy
+from watchdog_kit.atomic_file import sweep_temps
 
 YIELD_S = 0.0005  # the main thread gets its turn after so long, whatever the writers are busy with
 DRAIN_S = 0.5  # how long the start of the next run may wait for the last words of the one before
@@ -50,6 +52,8 @@ def supervise(order: Order) -> int:
     hold()  # from the lock on others may send us signals, and nobody listens yet
     lock = locks.InstanceLock(places.lock)
     lock.acquire(settings.name)
+    with contextlib.suppress(OSError):  # what one that was killed in the middle of a save has left
+        sweep_temps(places.state_folder)
     session = _Session(order, places, lock)
     try:
         code = session.run()
