@@ -161,7 +161,7 @@ def is_python(pid: int) -> bool:
 
 
 def _is_stopped(pid: int) -> bool:
-    found = procfs.stat(pid)
+    found = processes.stat(pid)
     return found is not None and found.state in "Tt"
 
 
