@@ -29,5 +29,12 @@ export PATH
 ruff check .
 ruff format --check .
 mypy
+# The Windows side and what stands on it, as on Windows; the POSIX modules behind the same seam are not looked at there.
+mypy --config-file= --strict --platform win32 --follow-imports=silent -p watchdog_cli.adapters.windows \
+    -m watchdog_cli.wiring.run -m watchdog_cli.wiring.beginning -m watchdog_cli.wiring.takeover \
+    -m watchdog_cli.wiring.hub -m watchdog_cli.wiring.sinks -m watchdog_cli.wiring.answers \
+    -m watchdog_cli.wiring.status -m watchdog_cli.wiring.ask -m watchdog_cli.wiring.probe \
+    -m watchdog_cli.wiring.scene -m watchdog_cli.wiring.report -m watchdog_cli.wiring.upgrade
 lint-imports
+scripts/windows_tests.sh -q
 exec pytest -q -n "${WORKERS:-2}" "$@"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,11 +54,12 @@ class Heartbeat:
 
 def resident_bytes() -> int | None:
     """Return the memory that this process occupies, in bytes; None where it cannot be told cheaply."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        pass
+    if sys.platform == "linux":
+        try:
+            with open("/proc/self/statm", "rb") as file:
+                return int(file.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError, IndexError):
+            pass
     import psutil
 
     try:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from tracker import edits
+from tracker import edits, stop_file
 from tracker.alerts import AlertDesk
 from tracker.changes import ChangeDesk
 from tracker.faults import Faults
@@ -38,6 +38,7 @@ def run_tracker(place: Place, given: Mapping[str, object], faults: Faults, seed:
     settings = load_settings(place.folder, given, os.environ)
     inbox = Inbox()
     inbox.listen_to_signals()
+    stop_file.obey(os.environ.get(stop_file.VARIABLE), inbox.put)
     place.prepare()
     with FolderLock(place.lock, "run"):
         _run(place, settings, faults, seed, inbox)

@@ -325,7 +325,10 @@ def test_inside_a_supervised_program():
     assert settings(environ=environ).heartbeat == "/elsewhere/h.json"
 
 
-@pytest.mark.parametrize("name", ["WATCHDOG_USEC", "WATCHDOG_PID", "WATCHDOG_STATE", "WATCHDOG_WEB_TOKEN"])
+FOREIGN = [f"WATCHDOG_{word}" for word in ("USEC", "PID", "STATE", "STOP_FILE", "WEB_TOKEN")]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
 def test_variables_of_others_are_left_alone(name):
     """What a service manager or another command uses is neither a setting nor a mistake."""
     assert settings(environ={name: "123"}).explicit == frozenset()

@@ -11,48 +11,22 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
 
 from watchdog_cli.adapters import descriptors, libc, procfs
 from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.inbox import Inbox
-from watchdog_cli.adapters.marked import RUN_ID
+from watchdog_cli.adapters.launch import RUN_ID, Launch, child_environment
 from watchdog_cli.adapters.spawn_fault import explain
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.events import ChildExited, TreeEmpty
 from watchdog_cli.core.record import ExitStatus, Run, one_line
-from watchdog_kit.records import dataclass
 
-HEARTBEAT = "WATCHDOG_HEARTBEAT"
-OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # a child that has them could answer for us
 KILL_ROUNDS = 8  # a tree that forks while it is killed needs several
 SHOWN = 4  # survivors named one by one
 MOST_WATCHED = (
     256  # members of a tree whose end is waited for by descriptor; fewer where descriptors are short
 )
 MIXED = "_TRACKER_WATCHDOG_MIXED"  # set across the exec of an upgrade, for ourselves only
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """How the child is started.
-
-    Args:
-        output: makes a new descriptor for its stdout and stderr; the caller closes it.
-        extra: environment entries that are added.
-    """
-
-    argv: Sequence[str]
-    folder: str
-    extra: Mapping[str, str]
-    output: Callable[[], int]
-
-
-def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Our environment as the child gets it."""
-    environment = {key: value for key, value in os.environ.items() if key not in OURS_ALONE}
-    environment.update(extra)
-    return environment
 
 
 class ChildTree:

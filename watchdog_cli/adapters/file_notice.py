@@ -9,9 +9,10 @@ library, in its own threads.
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from watchdog_cli.adapters.inbox import Inbox
+if TYPE_CHECKING:  # the observer needs none
+    from watchdog_cli.adapters.inbox import Inbox
 
 REST_S = 0.01  # a program that beats without rest wakes us at most a hundred times a second
 EVENT_LIMIT = 64 * 1024
@@ -25,7 +26,7 @@ class InotifyNotice:
     alone would be deaf or noisy.
     """
 
-    def __init__(self, inbox: Inbox, path: str, changed: Callable[[], None]) -> None:
+    def __init__(self, inbox: "Inbox", path: str, changed: Callable[[], None]) -> None:
         """Nothing is watched before ``ensure``.
 
         Args:
@@ -108,6 +109,9 @@ class InotifyNotice:
             self._descriptor = self._folder_watch = self._file_watch = None
 
 
+FileNotice = InotifyNotice
+
+
 class ObserverNotice:
     """macOS, Windows and others: the watchdog library tells; the look happens in the main thread."""
 
@@ -117,7 +121,8 @@ class ObserverNotice:
         Args:
             wake: called in a thread of the library; makes the main thread look at the file.
         """
-        self._path = os.path.abspath(path)
+        self._path = os.path.normcase(os.path.abspath(path))
+        self._folder = os.path.dirname(os.path.abspath(path))
         self._wake = wake
         self._observer: Any = None
         self._last = 0.0
@@ -137,7 +142,7 @@ class ObserverNotice:
 
         observer = Observer()
         try:
-            observer.schedule(Handler(), os.path.dirname(self._path), recursive=False)
+            observer.schedule(Handler(), self._folder, recursive=False)
             observer.start()
         except (OSError, RuntimeError) as error:
             return str(error)
@@ -146,7 +151,7 @@ class ObserverNotice:
 
     def on_event(self, source: str | bytes, target: str | bytes) -> None:
         """Take one event; an atomic replace names the file as its target only."""
-        names = (os.fsdecode(source), os.fsdecode(target))
+        names = [os.path.normcase(os.fsdecode(name)) for name in (source, target)]
         now = time.monotonic()
         if self._path in names and now - self._last >= REST_S:
             self._wake()

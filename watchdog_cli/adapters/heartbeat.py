@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 
-from watchdog_cli.adapters import foreign_json
+from watchdog_cli.adapters import foreign_json, sharing
 from watchdog_cli.core.events import Beat
 from watchdog_cli.core.facts import Notice
 from watchdog_cli.core.policy import Source
@@ -188,9 +188,7 @@ class HeartbeatFile:
     def _read(self) -> Mapping[str, object]:
         try:
             # A pipe may have taken the file's place since we looked: never wait for a writer.
-            descriptor = os.open(
-                self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-            )
+            descriptor = sharing.to_read(self.path)
         except OSError as error:
             raise NotABeatError(f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
         try:

@@ -7,14 +7,14 @@ time in which no watchdog lived can be told from one in which it had nothing to 
 import os
 import time
 
-from watchdog_cli.adapters import procfs
+from watchdog_cli.adapters.system import processes
 
 BOOT_LETTERS = 8  # of the name of a boot: enough to tell neighbours apart
 
 
 def own_life() -> str:
     """``BOOT.PID.START``; the same before and after an upgrade in place, never the same for two processes."""
-    found = procfs.stat(os.getpid())
+    found = processes.stat(os.getpid())
     return f"{current_boot()}.{os.getpid()}.{found.start_ticks if found else 0}"
 
 
@@ -26,7 +26,7 @@ def start_of(life: str) -> int | None:
 
 def current_boot() -> str:
     """A short name for the time since the machine was started; "" where nobody knows."""
-    return procfs.boot_id()[:BOOT_LETTERS]
+    return processes.boot_id()[:BOOT_LETTERS]
 
 
 def boot_of(life: str) -> str:

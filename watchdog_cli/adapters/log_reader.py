@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from watchdog_cli.adapters import sharing
+
 BLOCK = 64 * 1024
 LINE_LIMIT = 64 * 1024  # bytes of one line that are held; of a longer one its two ends
 ROW_LIMIT = 500  # files held open at once: below the usual limit of descriptors
@@ -35,7 +37,7 @@ class LogFile:
         Raises:
             OSError: it cannot be read.
         """
-        self.file: BinaryIO = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by ``close``
+        self.file: BinaryIO = open(path, "rb", buffering=0, opener=sharing.to_read)  # noqa: SIM115 - closed by ``close``
         found = os.fstat(self.file.fileno())
         self.inode = f"{found.st_dev}:{found.st_ino}"
         self.size = found.st_size

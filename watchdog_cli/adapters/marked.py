@@ -3,9 +3,7 @@
 import os
 
 from watchdog_cli.adapters import procfs
-
-RUN_ID = "WATCHDOG_RUN_ID"
-STATE = "WATCHDOG_STATE"
+from watchdog_cli.adapters.launch import RUN_ID, STATE
 
 
 def find_marked(state_folder: str) -> list[tuple[procfs.Stat, str]]:

@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 
-from watchdog_cli.adapters.inbox import Inbox
+from watchdog_cli.adapters.system import inboxes
 from watchdog_cli.core.events import Beat, HangDeclared
 from watchdog_cli.core.policy import Source
 
@@ -24,7 +24,7 @@ _CREDENTIALS = struct.Struct("@iII")
 class NotifyServer:
     """Where the child sends READY=1, WATCHDOG=1 and STATUS=."""
 
-    def __init__(self, inbox: Inbox, path: str, run_id: Callable[[], str]) -> None:
+    def __init__(self, inbox: "inboxes.Inbox", path: str, run_id: Callable[[], str]) -> None:
         """Open the socket.
 
         Args:
@@ -133,7 +133,7 @@ def _name_for(path: str) -> str:
 def tell_manager(*lines: str, environ: dict[str, str] | None = None) -> bool:
     """Say something to the service manager that started us; False when there is none or it does not listen."""
     address = (environ if environ is not None else os.environ).get("NOTIFY_SOCKET", "")
-    if not address or address[0] not in "@/":
+    if not address or address[0] not in "@/" or not hasattr(socket, "AF_UNIX"):
         return False
     target = "\0" + address[1:] if address[0] == "@" else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:

@@ -9,7 +9,7 @@ import struct
 import sys
 from collections.abc import Iterator
 
-from watchdog_cli.adapters import procfs
+from watchdog_cli.adapters.system import processes
 from watchdog_kit.quantities import format_duration, format_size
 from watchdog_kit.records import dataclass
 
@@ -52,21 +52,21 @@ def look(pid: int, start_ticks: int | None) -> ProcessFacts | None:
     """Look at a process; None if it is gone, goes meanwhile, or another one has its number."""
     if not sys.platform.startswith("linux"):
         return _by_psutil(pid)
-    found = procfs.stat(pid)
+    found = processes.stat(pid)
     if found is None or found.is_zombie or start_ticks not in {None, found.start_ticks}:
         return None
     numbers: dict[str, int] = {}
     state = _STATES.get(found.state, found.state)
     lines = [
-        f"Process {pid} ({found.name}): {state}; runs for {format_duration(procfs.age_s(found.start_ticks))}",
-        f"CPU used: {format_duration(procfs.cpu_seconds(found.cpu_ticks))}",
+        f"Process {pid} ({found.name}): {state}; runs for {format_duration(processes.age_s(found.start_ticks))}",
+        f"CPU used: {format_duration(processes.cpu_seconds(found.cpu_ticks))}",
         *_memory(pid, numbers),
         *_threads(pid, numbers),
         *_files(pid, numbers),
         *_members(pid),
     ]
     # One that ended meanwhile has no files and no threads, which is not what it had.
-    return ProcessFacts(numbers, lines) if procfs.is_same(pid, found.start_ticks) else None
+    return ProcessFacts(numbers, lines) if processes.is_same(pid, found.start_ticks) else None
 
 
 def _memory(pid: int, numbers: dict[str, int]) -> list[str]:
@@ -174,13 +174,13 @@ def _address(text: str) -> str:
 
 
 def _members(pid: int) -> list[str]:
-    everyone = procfs.everybody()
-    below = sorted(procfs.descendants({pid}, everyone))
+    everyone = processes.everybody()
+    below = sorted(processes.descendants({pid}, everyone))
     if not below:
         return []
     lines = [f"Processes that it started: {len(below)}"]
     for one in (everyone[other] for other in below[:MOST_MEMBERS]):
-        memory = format_size(procfs.resident_bytes(one.pid))
+        memory = format_size(processes.resident_bytes(one.pid))
         lines.append(f"  {one.pid} {one.name}: {_STATES.get(one.state, one.state)}, {memory}")
     return [*lines, *_more(len(below), MOST_MEMBERS)]
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from watchdog_cli.adapters.log_gap import Gap, gap_line, reason_of
 from watchdog_cli.core.errors import StorageError
+from watchdog_kit.atomic_file import patiently
 
 SEAM = 64 * 1024  # chosen: longer than the lines that people read, short beside any useful ceiling
 CHECK_EVERY_S = 0.001  # in a flood the name is looked at so often, which costs 0.2 %; else before each write
@@ -294,11 +295,11 @@ class RotatingFile:
                 # Not by renaming over it: ext4 then writes the whole successor to the disk at once, and half of the
                 # bytes a second are lost for data that nobody asked to be safe.
                 if os.path.lexists(self.backup(self.backups)):
-                    os.unlink(self.backup(self.backups))
+                    patiently(lambda: os.unlink(self.backup(self.backups)))
                 for number in range(self.backups - 1, 0, -1):
                     if os.path.lexists(self.backup(number)):
-                        os.replace(self.backup(number), self.backup(number + 1))
-                os.replace(self.path, self.backup(1))
+                        self._rename(self.backup(number), self.backup(number + 1))
+                self._rename(self.path, self.backup(1))
                 self._reopen()
                 return
         except FileNotFoundError:  # somebody took the file or the folder away in this very moment
@@ -312,6 +313,10 @@ class RotatingFile:
                 return
         os.ftruncate(self._fd, 0)
         self._begin_again(0)
+
+    @staticmethod
+    def _rename(source: str, target: str) -> None:
+        patiently(lambda: os.replace(source, target))
 
     def _begin_again(self, offset: int) -> None:
         """Go on at ``offset`` of the same file after it was emptied."""

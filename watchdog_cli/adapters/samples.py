@@ -16,7 +16,7 @@ from watchdog_cli.core.samples import CENTI, EVERY_S, KIBI, NEVER, head_line, li
 
 if TYPE_CHECKING:
     from watchdog_cli.adapters.identity import Identity
-    from watchdog_cli.adapters.tree_usage import TreeUsage
+    from watchdog_cli.adapters.system import usages
 
 SIZE = 500_000  # bytes of one file; there are eight of them
 BACKUPS = 7  # the older seven alone hold 30 days of a program that never ends
@@ -46,7 +46,7 @@ class Sampler:
         self._due_at: float | None = None
         self._file = SampleFile(path)
         self._tag = life_tag(life.own_life())
-        self._usage: TreeUsage | None = None
+        self._usage: usages.TreeUsage | None = None
         self._run_id = ""
         self._left = 0  # samples until the next head line
         self._up = 0
@@ -69,10 +69,10 @@ class Sampler:
     def take(self, identity: "Identity") -> None:
         """Measure and write one sample, if there still is something to measure."""
         if self._usage is None or identity.run_id != self._run_id:
-            from watchdog_cli.adapters.tree_usage import TreeUsage
+            from watchdog_cli.adapters.system import usages
 
             self._forget()
-            self._usage = TreeUsage(identity.pid, identity.start_ticks)
+            self._usage = usages.TreeUsage(identity.pid, identity.start_ticks)
             self._run_id = identity.run_id
         found = self._usage.measure()
         if found is None:
@@ -156,6 +156,7 @@ class SampleFile:
             | os.O_CREAT
             | os.O_APPEND
             | getattr(os, "O_CLOEXEC", 0)
+            | getattr(os, "O_BINARY", 0)
             | getattr(os, "O_NONBLOCK", 0)
         )
         self._descriptor = os.open(self._path, flags, 0o600)

@@ -9,7 +9,7 @@ from collections import deque
 from types import FrameType
 from typing import Self
 
-from watchdog_cli.adapters.inbox import Inbox
+from watchdog_cli.adapters.system import inboxes
 from watchdog_cli.core.events import By, Continued, StopAsked
 
 CONTROL = getattr(signal, "SIGRTMIN", None)  # asks us to make a deleted control socket again
@@ -33,7 +33,7 @@ def hold() -> None:
 class Signals:
     """Context manager: installs the handlers and puts the old ones back."""
 
-    def __init__(self, inbox: Inbox, *, is_init: bool) -> None:
+    def __init__(self, inbox: "inboxes.Inbox", *, is_init: bool) -> None:
         """Nothing is installed yet."""
         self._inbox = inbox
         self._is_init = is_init

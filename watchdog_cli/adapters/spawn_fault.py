@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from collections.abc import Mapping
 
 from watchdog_cli.core.errors import SpawnError
@@ -24,7 +25,13 @@ def explain(error: OSError, program: str, folder: str, environment: Mapping[str,
     if error.errno in (errno.EACCES, errno.EPERM):
         if os.path.isdir(os.path.join(folder, program)):
             return SpawnError(f"{program} is a folder, not a program")
+        if sys.platform == "win32":
+            return SpawnError(f"{program} may not be run: access denied")
         return SpawnError(f"{program} is not executable; allow it with: chmod +x {program}")
+    if error.errno == errno.ENOEXEC and sys.platform == "win32":
+        return SpawnError(
+            f"{program} is no program that Windows can run; put its interpreter in front: python {program}"
+        )
     if error.errno == errno.ENOEXEC:
         return SpawnError(
             f"{program} is no program the system knows; a script needs a first line such as #!/bin/sh"
@@ -35,7 +42,7 @@ def explain(error: OSError, program: str, folder: str, environment: Mapping[str,
 
 
 def _explain_missing(program: str, folder: str, environment: Mapping[str, str]) -> str:
-    if "/" in program:
+    if os.path.dirname(program):
         path = os.path.join(folder, program)
         if os.path.exists(path):
             return f"{program} names an interpreter in its first line that does not exist"

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.forensics import Dump
+from watchdog_cli.adapters.system import processes
 from watchdog_cli.core.events import DumpDone, Event
 from watchdog_cli.core.record import one_line
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PROGRAM = "py-spy"
 MOST_PROCESSES = 4  # of one tree
 OUTPUT_LIMIT = 200_000  # characters
+_ITS_ENVIRONMENT = frozenset({"PATH", "LANG", "HOME", "SYSTEMROOT", "TEMP"})
 MAPS_LIMIT = 1 << 20
 MARGIN_S = 0.1  # of the limit, for killing and collecting it
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
@@ -78,8 +79,8 @@ class StackSpy:
             self._put(DumpDone(identity.run_id))
 
     def _look(self, leader: int, end: float) -> Dump:
-        everyone = procfs.everybody()
-        tree = [leader, *sorted(procfs.descendants({leader}, everyone))]
+        everyone = processes.everybody()
+        tree = [leader, *sorted(processes.descendants({leader}, everyone))]
         pythons = [pid for pid in tree if is_python(pid)][:MOST_PROCESSES]
         if not pythons:
             return Dump(
@@ -107,7 +108,7 @@ class StackSpy:
         left = end - time.monotonic()
         if left <= 0:
             return "", f"{PROGRAM} took too long; a longer --dump-timeout gives it more time"
-        environment = {key: value for key, value in os.environ.items() if key in {"PATH", "LANG", "HOME"}}
+        environment = {key: value for key, value in os.environ.items() if key.upper() in _ITS_ENVIRONMENT}
         # It would wait in vain for a stopped process (Ctrl-Z, SIGSTOP) to stop; nothing moves there anyway.
         still = ["--nonblocking"] if _is_stopped(pid) else []
         try:
@@ -117,6 +118,7 @@ class StackSpy:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=environment | {"RUST_BACKTRACE": "0"},
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
             return "", f"{PROGRAM} cannot be started ({(error.strerror or 'unknown error').lower()})"
@@ -144,6 +146,9 @@ def find_spy() -> str | None:
 
 def is_python(pid: int) -> bool:
     """Whether the process runs Python, by its file or by a library that it has loaded."""
+    if sys.platform == "win32":
+        found = processes.stat(pid)
+        return found is not None and found.name.lower().startswith(("python", "pypy"))
     with contextlib.suppress(OSError):
         name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
         if name.startswith(("python", "pypy")):
@@ -156,7 +161,7 @@ def is_python(pid: int) -> bool:
 
 
 def _is_stopped(pid: int) -> bool:
-    found = procfs.stat(pid)
+    found = processes.stat(pid)
     return found is not None and found.state in "Tt"
 
 

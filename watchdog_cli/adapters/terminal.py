@@ -221,4 +221,6 @@ def _place(fd: int | None) -> tuple[int, int] | None:
         found = os.fstat(fd)
     except OSError:
         return None
+    if not found.st_ino:  # Windows: a console or a pipe has no number, and two consoles are one screen
+        return (0, 0) if os.isatty(fd) else (-1, fd)
     return found.st_dev, found.st_ino

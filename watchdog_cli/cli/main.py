@@ -120,6 +120,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; never returns."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
+            if sys.platform == "win32" and not stream.isatty():
+                stream.reconfigure(encoding="utf-8")  # else it were the code page of some old program
             stream.reconfigure(
                 errors="replace"
             )  # a terminal that cannot show a character still gets the rest
@@ -164,6 +166,8 @@ def _record_fault(error: Exception) -> str:
     import traceback
 
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or base
     path = os.path.join(base, "watchdog", "faults.log")
     what = f"a fault of watchdog itself ({type(error).__name__}: {error})"
     try:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from watchdog_cli.adapters import state_file
-from watchdog_cli.adapters.control import Answer, Client
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
+from watchdog_cli.adapters.system import controls
 from watchdog_cli.core.diagnosis import describe
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.events import By, Event, PauseAsked, RestartAsked, ResumeAsked, StopAsked
@@ -47,8 +47,8 @@ class Answers:
         self._upgrade = upgrade
         self._arguments = list(arguments)
 
-    def handle(self, ask: str, request: Answer, client: Client) -> Answer | None:
-        """Answer, or return None when the answer comes when what was asked is done."""
+    def handle(self, ask: str, request: controls.Answer, client: controls.Client) -> controls.Answer | None:
+        """controls.Answer, or return None when the answer comes when what was asked is done."""
         match ask:
             case "status":
                 return self._live()
@@ -85,14 +85,14 @@ class Answers:
     def _do(self, event: Event) -> None:
         self._runner().ask(event)
 
-    def _restart(self, client: Client) -> Answer | None:
+    def _restart(self, client: controls.Client) -> controls.Answer | None:
         if not self._runner().sup.want_up:
             return dict(BEING_STOPPED)
         client.waits_for = "restart"
         self._do(RestartAsked())
         return None
 
-    def _pause(self, request: Answer) -> Answer:
+    def _pause(self, request: controls.Answer) -> controls.Answer:
         for_s = request.get("for_s")
         if for_s is not None and (
             isinstance(for_s, bool) or not isinstance(for_s, int | float) or not 0 < for_s < YEAR_S
@@ -103,7 +103,7 @@ class Answers:
         self._do(PauseAsked(None if for_s is None else float(for_s)))
         return {"ok": True}
 
-    def _live(self) -> Answer:
+    def _live(self) -> controls.Answer:
         runner = self._runner()
         beat = runner.look_for_beat()  # a notice may have been lost: the answer tells of what is there now
         if beat is not None:
@@ -130,7 +130,7 @@ class Answers:
         }
 
     @staticmethod
-    def _beat_part(sup: Supervisor, now: float, fields: Mapping[str, object]) -> Answer:
+    def _beat_part(sup: Supervisor, now: float, fields: Mapping[str, object]) -> controls.Answer:
         last = sup.phase.life.last_sign() if isinstance(sup.phase, Up) else None
         return {"age_s": None if last is None else max(0.0, now - last), "fields": dict(fields)}
 

@@ -2,12 +2,12 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 
-from watchdog_cli.adapters import instance_lock, procfs
-from watchdog_cli.adapters.control import NoAnswerError, ask
 from watchdog_cli.adapters.signals import CONTROL
+from watchdog_cli.adapters.system import controls, locks, processes
 from watchdog_cli.core.errors import ExitCode, NotRunningError, WatchdogError
 from watchdog_cli.wiring import takeover
 from watchdog_cli.wiring.places import Places
@@ -30,7 +30,7 @@ def watchdog_pid(places: Places) -> int:
     Raises:
         NotRunningError: there is none.
     """
-    pid = instance_lock.holder(places.lock)
+    pid = locks.holder(places.lock)
     if pid is None:
         raise NotRunningError(
             f"no watchdog looks after {places.name!r} in {places.folder}; start one with: watchdog run -- COMMAND"
@@ -50,9 +50,9 @@ def request(places: Places, what: dict[str, object], say: Say) -> dict[str, obje
     for attempt in (1, 2):
         try:
             return _converse(places, what, say)
-        except NoAnswerError as error:
+        except controls.NoAnswerError as error:
             # The lock says it, not the process list: a dead one stays there until its parent has looked.
-            if instance_lock.holder(places.lock) != pid:
+            if locks.holder(places.lock) != pid:
                 return {}
             if attempt == 2 or _is_stopped(pid):
                 raise NotRespondingError(_why_silent(pid)) from error
@@ -73,7 +73,7 @@ def answer(places: Places, what: dict[str, object], say: Say) -> dict[str, objec
 
 
 def _converse(places: Places, what: dict[str, object], say: Say) -> dict[str, object]:
-    answers = ask(places.state_folder, what, limit_s=ANSWER_S)
+    answers = controls.ask(places.state_folder, what, limit_s=ANSWER_S)
     for answer in answers:
         if "say" in answer:
             say(str(answer["say"]))
@@ -87,13 +87,17 @@ def _converse(places: Places, what: dict[str, object], say: Say) -> dict[str, ob
 
 
 def _is_stopped(pid: int) -> bool:
-    found = procfs.stat(pid)
+    found = processes.stat(pid)
     return found is not None and found.state in "Tt"
 
 
 def _why_silent(pid: int) -> str:
     if _is_stopped(pid):
         return f"the watchdog (pid {pid}) is frozen; wake it with: kill -CONT {pid}, or end it with: kill -9 {pid}"
+    if sys.platform == "win32":
+        return (
+            f"the watchdog (pid {pid}) does not answer; if that lasts, end both with: taskkill /F /PID {pid}"
+        )
     return f"the watchdog (pid {pid}) does not answer; if that lasts, end it with: kill -9 {pid}, and run it again"
 
 
@@ -104,7 +108,7 @@ def _wish_for_socket(places: Places, pid: int) -> None:
     os.kill(pid, CONTROL)  # the kernel itself has just named this pid as the holder of the lock
     end = time.monotonic() + ANSWER_S
     path = os.path.join(places.state_folder, "control")
-    while time.monotonic() < end and not os.path.exists(path) and instance_lock.holder(places.lock) == pid:
+    while time.monotonic() < end and not os.path.exists(path) and locks.holder(places.lock) == pid:
         time.sleep(LOOK_S)
 
 
@@ -114,13 +118,13 @@ def stop(places: Places, *, now: bool, say: Say) -> bool:
     Raises:
         NotRespondingError: it is there and does not react.
     """
-    pid = instance_lock.holder(places.lock)
+    pid = locks.holder(places.lock)
     if pid is None:
         return False
     try:
         request(places, {"ask": "stop", "now": now}, say)
     except NotRespondingError:
-        if not pid or _is_stopped(pid):
+        if not pid or _is_stopped(pid) or sys.platform == "win32":  # where a signal is a kill, and no word
             raise
         os.kill(pid, signal.SIGTERM)
     except NotRunningError:
@@ -131,7 +135,7 @@ def stop(places: Places, *, now: bool, say: Say) -> bool:
 
 def _wait_for_end(places: Places, pid: int) -> None:
     """The last answer comes a moment before the process ends; a new ``run`` must work right after us."""
-    while instance_lock.holder(places.lock) == pid:
+    while locks.holder(places.lock) == pid:
         if _is_stopped(pid):
             raise NotRespondingError(_why_silent(pid))
         time.sleep(LOOK_S)
@@ -149,7 +153,7 @@ def upgrade(places: Places, prefix: list[str], say: Say) -> dict[str, object]:
     while time.monotonic() < end:
         try:
             live = _live(places)
-        except (NoAnswerError, NotRunningError):
+        except (controls.NoAnswerError, NotRunningError):
             live = before
         if live.get("watchdog") != before.get("watchdog"):
             return live
@@ -161,7 +165,7 @@ def upgrade(places: Places, prefix: list[str], say: Say) -> dict[str, object]:
 
 def _live(places: Places) -> dict[str, object]:
     watchdog_pid(places)
-    return next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), {})
+    return next(iter(controls.ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), {})
 
 
 def is_unsupervised(places: Places) -> bool:

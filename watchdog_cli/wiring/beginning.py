@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from watchdog_cli.adapters import procfs
-from watchdog_cli.adapters.child import ChildTree
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.adapters.identity import Identity
+from watchdog_cli.adapters.system import processes, trees
 from watchdog_cli.core import supervisor
 from watchdog_cli.core.events import Adopted, Begin, By, Event, PauseAsked, RestartAsked, StopAsked
 from watchdog_cli.core.facts import Fact, Notice
@@ -81,7 +80,9 @@ class Beginning:
             ailing=True,
         )
 
-    def events(self, child: ChildTree, heartbeat: HeartbeatFile, tell: Callable[[Fact], None]) -> list[Event]:
+    def events(
+        self, child: trees.ChildTree, heartbeat: HeartbeatFile, tell: Callable[[Fact], None]
+    ) -> list[Event]:
         """What happens first: a new run, or the one that an earlier watchdog left."""
         legacy, order = self._legacy, self._order
         if legacy.survivor is not None:
@@ -105,7 +106,7 @@ class Beginning:
     def _adopt(
         self,
         survivor: Identity,
-        child: ChildTree,
+        child: trees.ChildTree,
         heartbeat: HeartbeatFile,
         tell: Callable[[Fact], None],
     ) -> list[Event]:
@@ -114,7 +115,7 @@ class Beginning:
         heartbeat.begin_run(survivor.run_id)
         run = child.adopt(survivor)
         gone = not legacy.leader_lives
-        age_s = 0.0 if gone else procfs.age_s(survivor.start_ticks)
+        age_s = 0.0 if gone else processes.age_s(survivor.start_ticks)
         events: list[Event] = [Adopted(run, silence_judged=expected, leader_gone=gone, age_s=age_s)]
         if order.only_stop:
             events.append(StopAsked(By.COMMAND, now=order.now))

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.clock import SystemClock, iso
-from watchdog_cli.adapters.control import ControlServer
 from watchdog_cli.adapters.journal import Recorder
 from watchdog_cli.adapters.notify_socket import tell_manager
+from watchdog_cli.adapters.system import controls, processes
 from watchdog_cli.adapters.terminal import Terminal
 from watchdog_cli.core import facts
 from watchdog_cli.core.diagnosis import describe
@@ -40,8 +39,8 @@ class Self:
 
 def own_process(at: str) -> Self:
     """Who we are, for the state file."""
-    found = procfs.stat(os.getpid())
-    return Self(ProcessId(os.getpid(), found.start_ticks if found else None, at), procfs.boot_id())
+    found = processes.stat(os.getpid())
+    return Self(ProcessId(os.getpid(), found.start_ticks if found else None, at), processes.boot_id())
 
 
 class Hub:
@@ -53,7 +52,7 @@ class Hub:
         base: Snapshot,
         recorder: Recorder,
         terminal: Terminal,
-        control: ControlServer,
+        control: controls.ControlServer,
         log_position: Callable[[], tuple[str, int]],
         run_position: Callable[[], tuple[str, int]],
         start_ticks: Callable[[], int | None],

@@ -220,9 +220,9 @@ def _user(wish: Wish, target: Target, folder: str, needed: Sequence[str]) -> str
 
 def _other_watchdog(entry: Entry, target: Target) -> int:
     """The pid of a watchdog of this place that the service manager does not run; 0 when there is none."""
-    from watchdog_cli.adapters import instance_lock
+    from watchdog_cli.adapters.system import locks
 
-    holder = instance_lock.holder(Places(entry.folder, entry.name).lock)
+    holder = locks.holder(Places(entry.folder, entry.name).lock)
     if holder is None:
         return 0
     pid = target.pid()

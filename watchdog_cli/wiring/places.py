@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 
 from watchdog_cli.core.errors import StorageError
 from watchdog_kit.records import dataclass
@@ -98,8 +99,7 @@ class Places:
             os.makedirs(base, mode=0o700, exist_ok=True)
             os.makedirs(self.state_folder, mode=0o700, exist_ok=True)
             for path in (base, self.state_folder):
-                if os.stat(path).st_uid == os.getuid():
-                    os.chmod(path, 0o700)
+                keep_private(path)
         except OSError as error:
             raise StorageError(
                 f"cannot make {self.state_folder}: {(error.strerror or '').lower()}; "
@@ -111,3 +111,18 @@ class Places:
             )
             os.write(descriptor, b"*\n")
             os.close(descriptor)
+
+
+def keep_private(folder: str) -> None:
+    """Let nobody but our user (and those who may do everything anyway) into a folder of ours.
+
+    Raises:
+        OSError: it cannot be done, though the folder is ours.
+    """
+    if sys.platform == "win32":
+        from watchdog_cli.adapters.windows.rights import make_private
+
+        with contextlib.suppress(OSError):  # a file system without rights, such as that of a memory stick
+            make_private(folder)
+    elif os.stat(folder).st_uid == os.getuid():
+        os.chmod(folder, 0o700)

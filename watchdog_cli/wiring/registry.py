@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 
 from watchdog_cli.adapters import foreign_json
 from watchdog_cli.wiring.places import Places
@@ -14,6 +15,8 @@ PRIME = 2**128 - 159  # the largest below 128 bits
 
 def _home() -> str | None:
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or base
     return os.path.join(base, "watchdog") if os.path.isabs(base) else None
 
 

@@ -3,9 +3,10 @@
 import os
 import time
 
-from watchdog_cli.adapters import instance_lock, life, procfs
+from watchdog_cli.adapters import life
 from watchdog_cli.adapters.journal_reader import read_notes
 from watchdog_cli.adapters.samples import read_samples
+from watchdog_cli.adapters.system import locks, processes
 from watchdog_cli.core import measured
 from watchdog_cli.core.blocks import Block, parse
 from watchdog_cli.core.history import History, tell
@@ -87,10 +88,10 @@ def _living(places: Places, newest: str) -> str | None:
     Args:
         newest: the life that wrote the last note.
     """
-    pid = instance_lock.holder(places.lock)
+    pid = locks.holder(places.lock)
     if pid is None:
         return None
-    found = procfs.stat(pid) if pid else None  # 0: it lives in a place that we cannot look into
+    found = processes.stat(pid) if pid else None  # 0: it lives in a place that we cannot look into
     if pid and (found is None or found.state in HUNG):
         return None
     known = found is None or not newest or life.start_of(newest) == found.start_ticks

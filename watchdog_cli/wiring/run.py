@@ -1,5 +1,6 @@
 """Build real adapters around a Runner, run it, and take everything down again in reverse."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -8,21 +9,16 @@ from collections import deque
 from contextlib import ExitStack
 
 from watchdog_cli import __version__
-from watchdog_cli.adapters.child import HEARTBEAT, ChildTree, Launch
 from watchdog_cli.adapters.clock import SystemClock, iso
-from watchdog_cli.adapters.control import ControlServer
-from watchdog_cli.adapters.file_notice import InotifyNotice
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
-from watchdog_cli.adapters.inbox import Inbox
-from watchdog_cli.adapters.instance_lock import InstanceLock
 from watchdog_cli.adapters.journal import Recorder
-from watchdog_cli.adapters.log_pump import LogPump
-from watchdog_cli.adapters.marked import STATE
+from watchdog_cli.adapters.launch import HEARTBEAT, STATE, Launch
 from watchdog_cli.adapters.notify_socket import NotifyServer, asked_interval_s, tell_manager
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.signals import Signals, hold
+from watchdog_cli.adapters.system import controls, inboxes, locks, notices, pumps, trees
 from watchdog_cli.adapters.terminal import Terminal
-from watchdog_cli.core.errors import ExitCode, SpawnError, StorageError
+from watchdog_cli.core.errors import ConfigError, ExitCode, SpawnError, StorageError
 from watchdog_cli.core.events import Beat, Event, StopAsked
 from watchdog_cli.core.facts import Fact, Notice
 from watchdog_cli.core.phases import Stopping
@@ -37,6 +33,7 @@ from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.sampling import make_sampler
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_cli.wiring.takeover import Legacy
+from watchdog_kit.atomic_file import sweep_temps
 
 YIELD_S = 0.0005  # the main thread gets its turn after so long, whatever the writers are busy with
 DRAIN_S = 0.5  # how long the start of the next run may wait for the last words of the one before
@@ -53,8 +50,10 @@ def supervise(order: Order) -> int:
     places = Places(settings.folder, settings.name, settings.log_dir)
     places.make()
     hold()  # from the lock on others may send us signals, and nobody listens yet
-    lock = InstanceLock(places.lock)
+    lock = locks.InstanceLock(places.lock)
     lock.acquire(settings.name)
+    with contextlib.suppress(OSError):  # what one that was killed in the middle of a save has left
+        sweep_temps(places.state_folder)
     session = _Session(order, places, lock)
     try:
         code = session.run()
@@ -71,14 +70,14 @@ def supervise(order: Order) -> int:
 class _Session:
     """One life of one watchdog."""
 
-    def __init__(self, order: Order, places: Places, lock: InstanceLock) -> None:
+    def __init__(self, order: Order, places: Places, lock: locks.InstanceLock) -> None:
         self.successor: list[str] = []
         self.notes_for_successor: dict[str, str] = {}
         self._order = order
         self._settings = order.settings
         self._places = places
         self._lock = lock
-        self._inbox = Inbox()
+        self._inbox = inboxes.Inbox()
         self._clock = SystemClock()
         self._early: list[Fact] = []  # facts from before there was anybody to tell
         self._problems: deque[Notice] = deque()  # from other threads
@@ -115,6 +114,10 @@ class _Session:
         self._legacy = legacy
         self._beginning = Beginning(self._order, legacy, was_handed_over=self._lock.was_handed_over)
         self._early += [Notice("state", note) for note in legacy.notes]
+        if sys.platform == "win32":
+            from watchdog_cli.adapters.windows import api
+
+            stack.callback(api.speak_as_before, api.speak_utf8())
         self._terminal = Terminal(places.shown(places.log), show_child=not settings.quiet)
         stack.callback(self._terminal.close, LAST_WORDS_S)
         self._recorder = Recorder(
@@ -130,9 +133,9 @@ class _Session:
         self._pump = self._make_pump()
         stack.callback(self._pump.stop, LAST_WORDS_S)
         self._notify = self._open_notify(stack)
-        self._child = ChildTree(self._inbox, self._launch(), is_init=os.getpid() == 1)
+        self._child = trees.ChildTree(self._inbox, self._launch(), is_init=os.getpid() == 1)
         beat_path = os.path.join(settings.folder, settings.heartbeat)
-        notice = InotifyNotice(self._inbox, beat_path, self._on_file_change)
+        notice = notices.FileNotice(self._inbox, beat_path, self._on_file_change)
         stack.callback(notice.close)
         watched = Source.FILE in settings.policy.sources and not settings.policy.no_heartbeat
         self._heartbeat = HeartbeatFile(
@@ -182,7 +185,7 @@ class _Session:
         self._inbox.after_wake = lambda: self._after_wake(signals)
         self._pump.start()
 
-    def _make_pump(self) -> LogPump:
+    def _make_pump(self) -> pumps.LogPump:
         settings, places = self._settings, self._places
         log = RotatingFile(
             places.log,
@@ -194,7 +197,7 @@ class _Session:
         )
         survivor = self._legacy.survivor
         by_output = Source.OUTPUT in settings.policy.sources
-        return LogPump(
+        return pumps.LogPump(
             places.stdout,
             log,
             terminal=None if settings.quiet else self._terminal,
@@ -206,6 +209,8 @@ class _Session:
     def _open_notify(self, stack: ExitStack) -> NotifyServer | None:
         if Source.NOTIFY not in self._settings.policy.sources:
             return None
+        if sys.platform == "win32":
+            raise ConfigError("--sd-notify is a matter of Linux; Windows has no such sockets")
         try:
             server = NotifyServer(self._inbox, self._places.notify, self._run_id)
         except OSError as error:
@@ -222,7 +227,7 @@ class _Session:
             upgrade=self._hand_over,
             arguments=self._order.arguments,
         )
-        self._control = ControlServer(self._inbox, self._places.state_folder, answers.handle)
+        self._control = controls.ControlServer(self._inbox, self._places.state_folder, answers.handle)
         stack.callback(self._control.close)
         self._reopen_control()
 

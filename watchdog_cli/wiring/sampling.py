@@ -10,12 +10,12 @@ from watchdog_cli.core.supervisor import Supervisor
 from watchdog_cli.wiring.places import Places
 
 if TYPE_CHECKING:
-    from watchdog_cli.adapters.child import ChildTree
     from watchdog_cli.adapters.samples import Sampler
+    from watchdog_cli.adapters.system import trees
 
 
 def make_sampler(
-    settings: Settings, places: Places, child: "ChildTree", sup: Callable[[], Supervisor]
+    settings: Settings, places: Places, child: "trees.ChildTree", sup: Callable[[], Supervisor]
 ) -> "Sampler | None":
     """A sampler that looks at the child and at the present state, and changes nothing; None when it is not wanted."""
     if not settings.history:

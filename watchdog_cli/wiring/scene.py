@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from watchdog_cli.adapters import foreign_json, procfs
+from watchdog_cli.adapters import foreign_json
 from watchdog_cli.adapters.line_feed import LineFeed
 from watchdog_cli.adapters.log_text import for_screen
-from watchdog_cli.adapters.tree_usage import TreeUsage
+from watchdog_cli.adapters.system import processes, usages
 from watchdog_cli.core.report import StatusReport
 from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.status import read_status
@@ -55,7 +55,7 @@ class Scene:
         self._journal = LineFeed(places.journal, facts)
         self._log: LineFeed | None = None
         self._log_asked = 0.0
-        self._tree: tuple[int, TreeUsage] | None = None
+        self._tree: tuple[int, usages.TreeUsage] | None = None
         self._cpu: tuple[float, float] | None = None
 
     def look(self) -> Look:
@@ -88,12 +88,12 @@ class Scene:
             self._tree = self._cpu = None
             return None
         pid = report.child.pid
-        found = procfs.stat(pid)
+        found = processes.stat(pid)
         if found is None:
             return None
         identity = hash((pid, found.start_ticks))
         if self._tree is None or self._tree[0] != identity:
-            self._tree, self._cpu = (identity, TreeUsage(pid, found.start_ticks)), None
+            self._tree, self._cpu = (identity, usages.TreeUsage(pid, found.start_ticks)), None
         measured = self._tree[1].measure()
         if measured is None:
             return None

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from watchdog_cli.adapters.child import ChildTree
 from watchdog_cli.adapters.forensics import Dump, SignalDumper
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
-from watchdog_cli.adapters.log_pump import LogPump
+from watchdog_cli.adapters.system import pumps, trees
 from watchdog_cli.core import facts
 from watchdog_cli.core.events import Event
 from watchdog_cli.core.facts import Fact
@@ -50,8 +49,8 @@ class Sinks:
         *,
         argv: Sequence[str],
         number: int,
-        pump: LogPump,
-        child: ChildTree,
+        pump: pumps.LogPump,
+        child: trees.ChildTree,
         heartbeat: HeartbeatFile,
         put: Callable[[Event], None],
         say: Callable[[str], None],

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from watchdog_cli.adapters import instance_lock, procfs, state_file
+from watchdog_cli.adapters import state_file
 from watchdog_cli.adapters.clock import iso
-from watchdog_cli.adapters.control import SOCKET as CONTROL
-from watchdog_cli.adapters.control import NoAnswerError, ask
+from watchdog_cli.adapters.system import controls, locks, processes
 from watchdog_cli.core.errors import WatchdogError
 from watchdog_cli.core.report import (
     ChildPart,
@@ -63,13 +62,17 @@ def _ask_watchdog(places: Places) -> tuple[int | None, Mapping[str, Any] | None,
     """
     end = time.monotonic() + ANSWER_S
     while True:
-        pid = instance_lock.holder(places.lock)
+        pid = locks.holder(places.lock)
         if pid is None:
             return None, None, ""
         try:
-            return pid, next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), None), ""
-        except NoAnswerError as error:
-            gone = not os.path.exists(os.path.join(places.state_folder, CONTROL))
+            return (
+                pid,
+                next(iter(controls.ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), None),
+                "",
+            )
+        except controls.NoAnswerError as error:
+            gone = not os.path.exists(os.path.join(places.state_folder, controls.SOCKET))
             if not gone or time.monotonic() > end:
                 return pid, None, str(error)
         time.sleep(LOOK_S)
@@ -120,7 +123,7 @@ def _note(live: Mapping[str, Any], health: Health) -> str:
 def _from_silent_watchdog(places: Places, pid: int, snapshot: Snapshot | None, silent: str) -> StatusReport:
     """The lock says that a watchdog lives, but it does not answer."""
     child = _child(snapshot)
-    deaf = not os.path.exists(os.path.join(places.state_folder, CONTROL))
+    deaf = not os.path.exists(os.path.join(places.state_folder, controls.SOCKET))
     state = State.RUNNING if child is not None else State.WAITING
     heartbeat = _heartbeat_by_file(places, snapshot)
     if deaf:
@@ -198,20 +201,20 @@ def _note_of_the_end(snapshot: Snapshot | None, *, gave_up: bool) -> str:
 
 def _child(snapshot: Snapshot | None) -> ChildPart | None:
     """The child that the snapshot names, if that very process lives now."""
-    if snapshot is None or snapshot.child is None or snapshot.boot_id != procfs.boot_id():
+    if snapshot is None or snapshot.child is None or snapshot.boot_id != processes.boot_id():
         return None
     process = snapshot.child.process
     return _part_of(process.pid, process.start_ticks, snapshot)
 
 
 def _part_of(pid: int, start_ticks: int | None, snapshot: Snapshot | None) -> ChildPart | None:
-    everyone = procfs.everybody()
+    everyone = processes.everybody()
     leader = everyone.get(pid)
     if leader is None or leader.is_zombie or leader.start_ticks != start_ticks:
         return None
-    tree = [leader, *(everyone[below] for below in procfs.descendants({pid}, everyone))]
-    age = procfs.age_s(leader.start_ticks)
-    cpu = sum(procfs.cpu_seconds(one.cpu_ticks) for one in tree)
+    tree = [leader, *(everyone[below] for below in processes.descendants({pid}, everyone))]
+    age = processes.age_s(leader.start_ticks)
+    cpu = sum(processes.cpu_seconds(one.cpu_ticks) for one in tree)
     recorded = snapshot.child if snapshot is not None else None
     started_at = recorded.process.started_at if recorded is not None and recorded.process.pid == pid else None
     return ChildPart(
@@ -219,8 +222,8 @@ def _part_of(pid: int, start_ticks: int | None, snapshot: Snapshot | None) -> Ch
         started_at=started_at,
         uptime_s=round(age, 1),
         cpu_percent=round(100 * cpu / age, 1) if age > 0 else 0.0,
-        rss_bytes=sum(procfs.resident_bytes(one.pid) for one in tree),
-        command=snapshot.command if snapshot is not None else tuple(procfs.command_line(pid)),
+        rss_bytes=sum(processes.resident_bytes(one.pid) for one in tree),
+        command=snapshot.command if snapshot is not None else tuple(processes.command_line(pid)),
     )
 
 
@@ -231,7 +234,7 @@ def _restarts(
         return None
     if in_window is None:
         now = time.monotonic()
-        same_boot = snapshot.boot_id == procfs.boot_id()
+        same_boot = snapshot.boot_id == processes.boot_id()
         in_window = sum(1 for at in snapshot.window if same_boot and now - at < snapshot.window_s)
     return RestartsPart(
         in_window,

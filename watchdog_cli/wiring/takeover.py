@@ -1,16 +1,21 @@
 """What an earlier watchdog left behind: a living child, orphans of its tree, or only its memory."""
 
 import os
+import sys
+import time
 from collections.abc import Sequence
 
-from watchdog_cli.adapters import foreign_json, log_reader, procfs, state_file
+from watchdog_cli.adapters import foreign_json, log_reader, state_file
 from watchdog_cli.adapters.identity import Identity
-from watchdog_cli.adapters.marked import RUN_ID, find_marked
+from watchdog_cli.adapters.launch import RUN_ID
+from watchdog_cli.adapters.system import marked, processes
 from watchdog_cli.core.errors import AlreadyRunningError, IdentityUnknownError
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.records import dataclass
 
+JOB_ENDS_S = 5.0
+LOOK_S = 0.02
 JOURNAL_LOOK = 500  # lines; a run tells of more only while it is in trouble
 
 
@@ -61,7 +66,7 @@ def inspect(places: Places, *, repair: bool, force: bool = False) -> Legacy:
     """
     snapshot, problem = read_snapshot(places, repair=repair)
     notes = [problem] if problem else []
-    same_boot = snapshot is not None and snapshot.boot_id == procfs.boot_id()
+    same_boot = snapshot is not None and snapshot.boot_id == processes.boot_id()
     survivor = None
     leader_lives = False
     if snapshot is not None and snapshot.child is not None and same_boot:
@@ -80,12 +85,15 @@ def _recorded(snapshot: Snapshot, *, force: bool) -> Identity | None:
     child = snapshot.child
     if child is None:
         return None
-    found = procfs.stat(child.process.pid)
+    found = processes.stat(child.process.pid)
     if found is None or (found.is_zombie and found.parent != os.getpid()):
         return None  # a dead one of our own, after an upgrade, still has an exit code to tell
+    if sys.platform == "win32":
+        _wait_for_the_job(found.pid, child.process.start_ticks)
+        return None
     if child.process.start_ticks is None:
         marker = os.fsencode(f"{RUN_ID}={child.run_id}")
-        if child.run_id and procfs.environment_has(found.pid, marker):
+        if child.run_id and processes.environment_has(found.pid, marker):
             return Identity(found.pid, found.start_ticks, child.run_id, child.number)
         if force:
             return None
@@ -98,13 +106,29 @@ def _recorded(snapshot: Snapshot, *, force: bool) -> Identity | None:
     return Identity(found.pid, found.start_ticks, child.run_id, child.number)
 
 
+def _wait_for_the_job(pid: int, start_ticks: int | None) -> None:
+    """On Windows the job object ends the program with its watchdog; it may take a moment.
+
+    Raises:
+        IdentityUnknownError: it lives on. It cannot be adopted, and two of it must not run.
+    """
+    end = time.monotonic() + JOB_ENDS_S
+    while start_ticks is not None and processes.is_same(pid, start_ticks):
+        if time.monotonic() > end:
+            raise IdentityUnknownError(
+                f"the program of a watchdog that is gone still runs (pid {pid}); end it with: "
+                f"taskkill /F /T /PID {pid}"
+            )
+        time.sleep(LOOK_S)
+
+
 def _marked(places: Places, snapshot: Snapshot | None) -> tuple[Identity | None, bool]:
     """The newest run that still has members, found by what stands in their environment."""
-    marked = find_marked(places.state_folder)
-    if not marked:
+    living = marked.find_marked(places.state_folder)
+    if not living:
         return None, False
-    run_id = marked[-1][1]
-    members = [one for one, owner in marked if owner == run_id]
+    run_id = living[-1][1]
+    members = [one for one, owner in living if owner == run_id]
     first = members[0]
     recorded = snapshot.child if snapshot is not None else None
     if recorded is not None and recorded.run_id == run_id:
@@ -141,7 +165,7 @@ def _by_journal(places: Places, run_id: str) -> tuple[int, int]:
 
 def _refuse_if_watched(leader_pid: int, places: Places) -> None:
     """The lock is free, yet the watchdog lives: somebody deleted the state folder under it."""
-    leader = procfs.stat(leader_pid)
+    leader = processes.stat(leader_pid)
     if leader is None or leader.parent == os.getpid() or not _holds_lock_file(leader.parent, places):
         return
     raise AlreadyRunningError(
@@ -164,4 +188,4 @@ def same_command(snapshot: Snapshot | None, argv: Sequence[str], folder: str, pi
     """Whether the running child is what is asked for now."""
     if snapshot is not None and snapshot.command:
         return tuple(argv) == snapshot.command and folder == snapshot.folder
-    return list(argv) == procfs.command_line(pid)
+    return list(argv) == processes.command_line(pid)

@@ -8,8 +8,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from watchdog_cli.adapters.instance_lock import HANDED_OVER, InstanceLock
 from watchdog_cli.adapters.signals import hold
+from watchdog_cli.adapters.system import locks
 
 
 def own_prefix() -> list[str]:
@@ -28,13 +28,17 @@ def client_prefix() -> list[str]:
 
 def objection(prefix: Sequence[str]) -> str:
     """Why these words cannot be started; "" when nothing speaks against it."""
+    if (
+        sys.platform == "win32"
+    ):  # a process cannot replace its program, and the job object would end the child
+        return "not possible on Windows; use: watchdog stop, then watchdog run"
     if not os.access(prefix[0], os.X_OK):
         return f"{prefix[0]} is not executable"
     return ""
 
 
 def become(
-    prefix: Sequence[str], arguments: Sequence[str], lock: InstanceLock, notes: Mapping[str, str]
+    prefix: Sequence[str], arguments: Sequence[str], lock: locks.InstanceLock, notes: Mapping[str, str]
 ) -> None:
     """Replace this program. Returns only if that fails.
 
@@ -47,7 +51,7 @@ def become(
     environment = {**os.environ, **notes}
     if lock.descriptor is not None:
         os.set_inheritable(lock.descriptor, True)
-        environment[HANDED_OVER] = str(lock.descriptor)
+        environment[locks.HANDED_OVER] = str(lock.descriptor)
     for words in (prefix, own_prefix()):
         try:
             os.execve(words[0], [*words, *arguments], environment)  # noqa: S606 - our own program, no shell

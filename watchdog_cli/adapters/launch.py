@@ -1,0 +1,33 @@
+"""How a child is started: what is the same on every system."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from watchdog_kit.records import dataclass
+
+HEARTBEAT = "WATCHDOG_HEARTBEAT"
+RUN_ID = "WATCHDOG_RUN_ID"
+STATE = "WATCHDOG_STATE"
+OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # a child that has them could answer for us
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the child is started.
+
+    Args:
+        output: makes a new descriptor for its stdout and stderr; the caller closes it.
+        extra: environment entries that are added.
+    """
+
+    argv: Sequence[str]
+    folder: str
+    extra: Mapping[str, str]
+    output: Callable[[], int]
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Our environment as the child gets it."""
+    environment = {key: value for key, value in os.environ.items() if key not in OURS_ALONE}
+    environment.update(extra)
+    return environment

@@ -1,0 +1,1 @@
+"""The same matters of the operating system on Windows; ``adapters.system`` chooses."""
