@@ -52,7 +52,9 @@ def expire(sup: Supervisor, now: float) -> Step:
 
 def _lost(sup: Supervisor, event: LeaseLost, now: float) -> Step:
     """Somebody else may hold it already: there is no time to ask."""
-    if sup.hold is None and not (isinstance(sup.phase, Stopping) and sup.end_by is not None):
+    if sup.hold is None and isinstance(sup.phase, Stopping) and sup.end_by is not None:
+        return hurry(replace(sup, end_by=now), sup.phase, now)  # it has just been said
+    if sup.hold is None:
         return sup, ()
     return _let_go(replace(sup, end_by=now), event.why, now)
 
