@@ -43,16 +43,21 @@ def lives(folder: Path) -> list[Life]:
 
 
 def broken(found: list[Life]) -> list[str]:
-    """What must never be: two lives that overlap, and a state that is older than what the life before began with."""
+    """What must never be: two lives that overlap, and a state older than what the host before had begun with.
+
+    What a host found when it took over was in etcd; what it saved since, and what it found at a restart of its own,
+    may have been lost with it.
+    """
     problems = []
+    base = found[0].found if found else 0
     for before, after in itertools.pairwise(found):
         if after.start <= before.last:
             over = (before.last - after.start) / 1e6
             problems.append(f"{after.label} began {over:.1f} ms before {before.label} had ended")
-        if after.found < before.found:
-            problems.append(
-                f"{after.label} found {after.found}, but {before.label} had begun with {before.found}"
-            )
+        if after.found < base:
+            problems.append(f"{after.label} found {after.found}, but {before.label} had taken over {base}")
+        if after.label != before.label:
+            base = after.found
     return problems
 
 

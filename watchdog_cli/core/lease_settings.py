@@ -1,6 +1,7 @@
 """The settings of a lease: where it is kept, for how long, and what moves with it."""
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from watchdog_cli.core.lease import LEAST_TTL_S, OnLost
@@ -32,7 +33,7 @@ class LeaseSettings:
     lost: OnLost
     carry: tuple[str, ...]
     user: str
-    password: str
+    password: str = field(repr=False)
     ca_file: str
     cert_file: str
     key_file: str
@@ -86,7 +87,7 @@ def build(values: Mapping[str, Any]) -> LeaseSettings | None:
         address=parse_address(values["lease"]),
         ttl_s=values["lease-ttl"],
         lost=values["lease-lost"],
-        carry=values["lease-carry"],
+        carry=CARRIED if values["lease-carry"] is None else values["lease-carry"],
         user=values["lease-user"] or "",
         password=values["lease-password"] or "",
         ca_file=values["lease-ca"] or "",
@@ -124,10 +125,11 @@ LEASE_OPTIONS: tuple[Setting, ...] = (
     Setting(
         "lease-carry",
         Kind("FILES", _paths, show=",".join, example="data.json", lists=True),
-        CARRIED,
+        None,
         "Lease",
         "Files that move with the lease to the machine that takes over; several are joined by commas.",
-        "what the tracker saves",
+        "chosen: tracked_tokens.json, sent_tokens.ledger.jsonl, sent_tokens.txt",
+        default_text="what the tracker saves",
     ),
     Setting(
         "lease-user",
