@@ -176,6 +176,16 @@ class World:
                 stderr=out,
                 start_new_session=True,
             )
+        self.wait(
+            lambda: self.status(name).get("watchdog", {}).get("pid") == self.dogs[name].pid, "a watchdog"
+        )
+
+    def status(self, name: str) -> dict[str, dict[str, int]]:
+        """What ``status`` says on a host; nothing when it says nothing of a watchdog."""
+        with contextlib.suppress(ValueError):
+            found = run(str(BIN / "watchdog"), "status", "--json", "-C", str(self.folder / name), check=False)
+            return {key: value for key, value in json.loads(found.stdout).items() if isinstance(value, dict)}
+        return {}
 
     def wait(self, condition: Callable[[], object], what: str, limit_s: float = BACK_S) -> None:
         """Until it is true."""
@@ -250,8 +260,9 @@ class World:
         stopped = run(str(BIN / "watchdog"), "stop", "-C", str(self.folder / host), check=False)
         if stopped.returncode != 0:
             self.broken.append(f"stop on {host} failed: {stopped.stderr.strip()}")
+        self.dogs[host].wait(30)
         before = lives(self.lives)
-        self.await_life()
+        self.wait(lambda: len(lives(self.lives)) > len(before), "a program elsewhere")
         after = lives(self.lives)
         if len(after) == len(before) + 1 and after[-1].found != before[-1].saved:
             self.broken.append(f"a planned stop handed over {after[-1].found} instead of {before[-1].saved}")
@@ -264,9 +275,8 @@ class World:
 
     def kill_program(self, host: str) -> None:
         """An ordinary crash."""
-        with contextlib.suppress(ValueError, KeyError, TypeError, ProcessLookupError):
-            found = run(str(BIN / "watchdog"), "status", "--json", "-C", str(self.folder / host), check=False)
-            os.kill(json.loads(found.stdout)["child"]["pid"], signal.SIGKILL)
+        with contextlib.suppress(KeyError, ProcessLookupError):
+            os.kill(self.status(host)["child"]["pid"], signal.SIGKILL)
 
     def kill_guard(self, host: str) -> None:
         """The watchdog must start another."""

@@ -144,7 +144,7 @@ def test_each_setting_reaches_its_place():
         cert_file="me.pem",
         key_file="me.key",
     )
-    assert "sesame" not in repr(built)
+    assert "sesame" not in repr(built.lease)
     shown = repr(built.alerts)
     assert not any(secret in shown for secret in ("abc", "1001", "secret", "topic"))
     assert built.policy == Policy(
