@@ -342,6 +342,8 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     asked = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(1))  # what was started is ended even so
     print(f"seed {asked.seed}, {asked.faults} faults, TTL {TTL_S:g} s", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="lease-soak-"))
     world = World(folder, asked.seed)

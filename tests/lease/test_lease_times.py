@@ -9,11 +9,11 @@ from watchdog_cli.core.lease_settings import LeaseAddress, parse_address
 
 
 def test_the_usual_lease_leaves_time_for_the_program_to_end() -> None:
-    """15 s: renewed after 5, asked to end at 8.5, dead at 13.5, and the guard acts before the margin is over."""
+    """15 s: renewed after 5, asked to end at 8.25, dead at 12, and the guard acts before the margin is over."""
     hold = lease.hold(100.0, 15.0, 10.0)
     assert lease.renew_at(100.0, 15.0) == 105.0
-    assert (hold.stop_at, hold.end_by) == (108.5, 113.5)
-    assert lease.guard_at(hold.end_by, 15.0) == 113.875
+    assert (hold.stop_at, hold.end_by) == (108.25, 112.0)
+    assert lease.guard_at(hold.end_by, 15.0) == 112.75
 
 
 @given(st.floats(lease.LEAST_TTL_S, 86400), st.floats(0, 3600))

@@ -13,9 +13,10 @@ from enum import StrEnum
 from watchdog_kit.records import dataclass
 
 RENEWALS = 3  # per TTL. Source: the rule of etcd's own clients
-MARGIN_PART = 0.1  # of the TTL: for a late wake-up, the kill itself, and clocks of slightly different rate
+MARGIN_PART = 0.2  # of the TTL: for a late wake-up, the kill itself, and clocks of slightly different rate
 LEAST_MARGIN_S = 0.5
-MOST_MARGIN_S = 3.0
+MOST_MARGIN_S = 5.0
+STOP_PART = 0.25  # of the TTL: the most that the program gets for its end
 GUARD_PART = 0.25  # of the margin; the watchdog's own kill comes so much before that of its guard
 LEAST_TTL_S = 3.0  # below, nothing is left between two renewals and the end
 
@@ -53,10 +54,10 @@ def hold(sent: float, ttl_s: float, stop_timeout_s: float) -> Hold:
     """What a renewal is worth that was sent at ``sent`` and confirmed with ``ttl_s``.
 
     Args:
-        stop_timeout_s: how long the program may take to end; at most a third of the TTL is given.
+        stop_timeout_s: how long the program may take to end; at most a quarter of the TTL is given.
     """
     end_by = sent + ttl_s - margin_s(ttl_s)
-    return Hold(end_by - min(stop_timeout_s, ttl_s / RENEWALS), end_by)
+    return Hold(end_by - min(stop_timeout_s, ttl_s * STOP_PART), end_by)
 
 
 def guard_at(end_by: float, ttl_s: float) -> float:

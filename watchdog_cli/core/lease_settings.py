@@ -112,7 +112,7 @@ LEASE_OPTIONS: tuple[Setting, ...] = (
         15.0,
         "Lease",
         "How long after the last sign of the holder another machine may begin.",
-        "chosen: three renewals, and five seconds in which the program may end",
+        "chosen: three renewals, and almost four seconds in which the program may end",
     ),
     Setting(
         "lease-lost",
