@@ -133,7 +133,7 @@ def unpack(packed: bytes) -> dict[str, bytes | None]:
     try:
         raw = unzip.decompress(packed, 6 * FILE_LIMIT)
         record = json.loads(raw)
-        if unzip.unconsumed_tail or not isinstance(record, dict):
+        if not unzip.eof or unzip.unused_data or not isinstance(record, dict):
             raise BadPackError("it is no pack of files")
         return {str(name): None if text is None else base64.b85decode(text) for name, text in record.items()}
     except (zlib.error, ValueError, TypeError, RecursionError, binascii.Error) as error:
