@@ -165,6 +165,7 @@ def test_each_setting_reaches_its_place():
         stop_timeout_s=0.01,
         dump_timeout_s=0.0,
         memory_limit=9_000_000,
+        lease=OnLost.KEEP,
     )
     assert (built.name, built.heartbeat, built.log_dir) == ("bot", "beat.json", "/var/log/app")
     assert (built.log_size, built.log_backups) == (12_000, 0)
