@@ -26,6 +26,8 @@ from watchdog_cli.core.events import (  # noqa: E402 - as above
     DumpDone,
     Event,
     HangDeclared,
+    LeaseHeld,
+    LeaseLost,
     MemoryMeasured,
     PauseAsked,
     RestartAsked,
@@ -35,6 +37,7 @@ from watchdog_cli.core.events import (  # noqa: E402 - as above
     Tick,
     TreeEmpty,
 )
+from watchdog_cli.core.lease import Hold, OnLost  # noqa: E402 - as above
 from watchdog_cli.core.phases import Stopping  # noqa: E402 - as above
 from watchdog_cli.core.policy import Policy, Restart, Source  # noqa: E402 - as above
 from watchdog_cli.core.record import ExitStatus, Run  # noqa: E402 - as above
@@ -54,11 +57,12 @@ POLICIES = (
     replace(BASE, restart_delay_s=0.0),
     replace(BASE, dump_timeout_s=0.0),
     replace(BASE, judge_silence=False, no_heartbeat=True),
+    replace(BASE, lease=OnLost.STOP),
 )
 Arrow = tuple[str, str]
 
 
-def events_in(sup: Supervisor) -> list[Event]:
+def events_in(sup: Supervisor, now: float) -> list[Event]:
     """Return one or more of each kind of event, speaking of the present run where they speak of one."""
     number = sup.number + 1
     run = getattr(sup.phase, "run", None) or Run(f"run-{number}", number, 1000 + number)
@@ -86,6 +90,8 @@ def events_in(sup: Supervisor) -> list[Event]:
         PauseAsked(None),
         PauseAsked(60.0),
         ResumeAsked(),
+        LeaseHeld(Hold(now + 20.0, now + 30.0)),
+        LeaseLost("it passed to another machine"),
     ]
 
 
@@ -109,6 +115,8 @@ def sort_of(sup: Supervisor, now: float) -> tuple[object, ...]:
         sup.signalled_at is None,
         None if sup.pause is None else sup.pause.until is None,
         sup.judged,
+        sup.hold is None,
+        sup.end_by is None,
         sup.settled,
         sup.over_memory,
         sup.window.count(now),
@@ -140,7 +148,7 @@ def arrows() -> dict[Arrow, set[str]]:
         waiting = deque([(first, 0.0)])
         while waiting:
             sup, now = waiting.popleft()
-            for event in events_in(sup):
+            for event in events_in(sup, now):
                 after, then = follow(sup, event, now + 0.1)
                 if name_of(after) != name_of(sup):
                     found.setdefault((name_of(sup), name_of(after)), set()).add(type(event).__name__)
@@ -166,13 +174,14 @@ BOXES = {  # left, top, width; all are equally high
     "Paused": (270, 510, 110),
     "GivenUp": (490, 510, 120),
     "Stopped": (740, 510, 150),
+    "StandingBy": (610, 425, 110),
 }
 UNPLACED = (560, 430, 130)  # a phase that is new here; give it a place of its own above
 HIGH = 40
 GROUPS = {"Up": (250, 40, 300, 90, "a run lives"), "Stopping": (700, 20, 230, 350, "its tree is being ended")}
 EMPTY = "after_run"  # as the code calls the one place that decides what comes next
 HALL = (250, 370, 300, 44, "nothing runs any more: what next?")
-FOLLOWS = ("Backoff", "GivenUp", "Paused", "Spawning", "Stopped")
+FOLLOWS = ("Backoff", "GivenUp", "Paused", "Spawning", "StandingBy", "Stopped")
 WORDS = {
     "Adopted": "taken over",
     "Beat": "first sign of life",
@@ -181,6 +190,8 @@ WORDS = {
     "ChildSpawned": "started",
     "Continued": "we were continued",
     "DumpDone": "stacks are written",
+    "LeaseHeld": "lease is held",
+    "LeaseLost": "lease is lost",
     "HangDeclared": "it says that it hangs",
     "MemoryMeasured": "too much memory",
     "PauseAsked": "pause",
@@ -240,7 +251,14 @@ WAYS: dict[Arrow, tuple[tuple[float, float], tuple[float, float], tuple[int, int
     (EMPTY, "Backoff"): ((0.05, 1), (0.9, 0), (0, 0), 0.5),
     (EMPTY, "Paused"): ((0.3, 1), (0.6, 0), (0, 0), 0.5),
     (EMPTY, "GivenUp"): ((0.85, 1), (0.3, 0), (0, 0), 0.5),
-    (EMPTY, "Stopped"): ((1, 0.8), (0.2, 0), (0, 0), 0.5),
+    (EMPTY, "Stopped"): ((0.95, 1), (0.1, 0), (0, 0), 0.5),
+    (EMPTY, "StandingBy"): ((1, 0.7), (0, 0.4), (0, 0), 0.5),
+    ("StandingBy", "Spawning"): ((0.3, 0), (1, 0.75), (60, -50), 0.25),
+    ("StandingBy", "Paused"): ((0, 0.95), (0.95, 0), (0, 14), 0.35),
+    ("StandingBy", "Stopped"): ((1, 0.7), (0.4, 0), (0, 0), 0.5),
+    ("Backoff", "StandingBy"): ((1, 0.05), (0, 0.6), (0, 0), 0.3),
+    ("Paused", "StandingBy"): ((0.7, 0), (0, 0.8), (0, -10), 0.3),
+    ("GivenUp", "StandingBy"): ((0.8, 0), (0.3, 1), (0, 0), 0.5),
     (EMPTY, "Spawning"): ((0, 0.3), (0.6, 1), (-20, 30), 0.5),
     ("Backoff", "Spawning"): ((0.15, 0), (0.15, 1), (0, 0), 0.42),
     ("Paused", "Spawning"): ((0.15, 0), (0.4, 1), (-40, 30), 0.25),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from watchdog_cli.core.errors import ExitCode
-from watchdog_cli.core.report import ChildPart, HeartbeatPart, RestartsPart, StatusReport
+from watchdog_cli.core.report import ChildPart, HeartbeatPart, LeasePart, RestartsPart, StatusReport
 from watchdog_kit.quantities import format_duration, format_size
 
 LABEL_WIDTH = 11
@@ -47,6 +47,8 @@ def details(report: StatusReport) -> list[tuple[str, str]]:
         rows.append(("next start", f"in {format_duration(round(report.next_start_s, 1))}"))
     if report.pause_left_s is not None:
         rows.append(("pause ends", f"in {format_duration(round(report.pause_left_s))}"))
+    if report.lease is not None:
+        rows += _lease(report.lease)
     if report.child is not None:
         rows += _child(report.child)
     if report.heartbeat is not None and report.child is not None:
@@ -106,6 +108,17 @@ def _heartbeat(beat: HeartbeatPart) -> list[tuple[str, str]]:
     if shown:
         rows.append(("", " · ".join(shown)))
     return rows
+
+
+def _lease(lease: LeasePart) -> list[tuple[str, str]]:
+    since = f" since {local(lease.since)}" if lease.since else ""
+    if lease.held:
+        rows = [("lease", f"held here{since}")]
+    elif lease.holder:
+        rows = [("lease", f"held by {_short(lease.holder, VALUE_SHOWN)}{since}")]
+    else:
+        rows = [("lease", "nobody is known to hold it")]
+    return [*rows, ("", _short(lease.problem, 100))] if lease.problem else rows
 
 
 def _restarts(restarts: RestartsPart) -> list[tuple[str, str]]:

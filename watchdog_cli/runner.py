@@ -48,10 +48,12 @@ class Runner:
         dumper: Dumper,
         listeners: Listeners,
         pulse: Pulse | None = None,
+        lookout: Callable[[], Event | None] = lambda: None,
     ) -> None:
         """Nothing happens before ``run``.
 
         Args:
+            lookout: has the first word before any event: what counts on a clock that is not ours.
             pulse: the watcher is watched too: called in this rhythm as long as the loop turns.
         """
         self.sup = sup
@@ -62,6 +64,7 @@ class Runner:
         self._dumper = dumper
         self._listeners = listeners
         self._pulse = pulse
+        self._lookout = lookout
         self._pulse_at = clock.monotonic() if pulse is not None else None
         self._countdown_at: float | None = None
         self._handed_over = False
@@ -122,7 +125,8 @@ class Runner:
 
     def _take(self, event: Event) -> None:
         """Step, and perform what follows, until nothing follows."""
-        todo: list[Event] = [event]
+        first = self._lookout()
+        todo: list[Event] = [event] if first is None else [first, event]
         while todo:
             before = self.sup
             self.sup, actions = step(self.sup, todo.pop(0), self._clock.monotonic())

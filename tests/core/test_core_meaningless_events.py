@@ -31,7 +31,14 @@ UP = {"starting", "running", "paused while it runs"}
 ENDING = {"dumping", "leader asked", "all asked", "killing", "ending for good"}
 STRANGER = run(77)
 # There something else must happen first: an answer that is sure to come, or a person.
-WITHOUT_DEADLINE = {"before the first event", "spawning", "paused while it runs", "paused", "stopped"}
+WITHOUT_DEADLINE = {
+    "standing by",
+    "before the first event",
+    "spawning",
+    "paused while it runs",
+    "paused",
+    "stopped",
+}
 
 
 def awake_only(sup):

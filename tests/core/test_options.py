@@ -7,6 +7,8 @@ import pytest
 
 from settings_page import PAGE, renewed, table_text
 from watchdog_cli.core.alerting import AlertSettings
+from watchdog_cli.core.lease import OnLost
+from watchdog_cli.core.lease_settings import LeaseAddress, LeaseSettings
 from watchdog_cli.core.names import parse_name
 from watchdog_cli.core.options import ENV_PREFIX, GROUPS, OPTIONS, build, foreign_variables
 from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
@@ -104,6 +106,15 @@ def test_each_setting_reaches_its_place():
         "alert-stable": 0,
         "alert-queue": 7,
         "history": False,
+        "lease": "etcds://a,[::1]:4/t/",
+        "lease-ttl": "9s",
+        "lease-lost": "keep",
+        "lease-carry": ["a.json", "b/c.txt"],
+        "lease-user": "me",
+        "lease-password": "sesame",
+        "lease-ca": "ca.pem",
+        "lease-cert": "me.pem",
+        "lease-key": "me.key",
     }
     built = settings(in_file=in_file)
     of_the_page = {setting.key for setting in OPTIONS if setting.group == "Page"}  # read by the page itself
@@ -121,6 +132,19 @@ def test_each_setting_reaches_its_place():
         stable_s=0.0,
         queue=7,
     )
+    assert built.policy.lease is OnLost.KEEP
+    assert built.lease == LeaseSettings(
+        address=LeaseAddress(tls=True, endpoints=(("a", 2379), ("::1", 4)), key="t"),
+        ttl_s=9.0,
+        lost=OnLost.KEEP,
+        carry=("a.json", "b/c.txt"),
+        user="me",
+        password="sesame",
+        ca_file="ca.pem",
+        cert_file="me.pem",
+        key_file="me.key",
+    )
+    assert "sesame" not in repr(built.lease)
     shown = repr(built.alerts)
     assert not any(secret in shown for secret in ("abc", "1001", "secret", "topic"))
     assert built.policy == Policy(
@@ -141,12 +165,13 @@ def test_each_setting_reaches_its_place():
         stop_timeout_s=0.01,
         dump_timeout_s=0.0,
         memory_limit=9_000_000,
+        lease=OnLost.KEEP,
     )
     assert (built.name, built.heartbeat, built.log_dir) == ("bot", "beat.json", "/var/log/app")
     assert (built.log_size, built.log_backups) == (12_000, 0)
     assert (built.quiet, built.python_unbuffered) == (True, False)
     assert settings(in_file={"no-heartbeat": True}).policy.no_heartbeat
-    assert len(fields(Policy)) == 18  # a new number of the policy needs a setting here
+    assert len(fields(Policy)) == 19  # a new number of the policy needs a setting here
 
 
 def test_the_start_grace_follows_the_heartbeat_timeout():

@@ -44,7 +44,7 @@ def test_the_picture_and_the_table_of_states_are_those_of_the_code() -> None:
 def test_the_script_knows_every_event_and_every_phase_of_the_core() -> None:
     """Who adds an event or a phase to the core shows the script how it looks, or the picture would leave it out."""
     states = script("states")
-    tried = {type(event) for event in states.events_in(supervisor.new(Policy()))}
+    tried = {type(event) for event in states.events_in(supervisor.new(Policy()), 0.0)}
     assert tried == set(get_args(Event)), "give an example of each event in events_in() of scripts/states.py"
     assert set(states.WORDS) == {event.__name__ for event in get_args(Event)}
     placed = {name.partition(":")[0] for name in states.BOXES}

@@ -16,6 +16,7 @@ from watchdog_cli.core.events import (
     StopAsked,
     Tick,
 )
+from watchdog_cli.core.lease import OnLost
 from watchdog_cli.core.machine import step
 from watchdog_cli.core.phases import Phase, Stopping
 from watchdog_cli.core.policy import Policy, Source
@@ -193,6 +194,12 @@ def _paused() -> History:
     return history
 
 
+def _standing_by() -> History:
+    history = History(Policy(lease=OnLost.STOP))
+    history.do(Begin())
+    return history
+
+
 def _given_up() -> History:
     history = History(Policy(max_restarts=0, retry_after_s=900.0)).start()
     history.exits(CRASH, 2.0)
@@ -219,6 +226,7 @@ PHASES = {
     "ending for good": _ending_for_good,
     "backoff": _backoff,
     "paused": _paused,
+    "standing by": _standing_by,
     "given up": _given_up,
     "stopped": _stopped,
 }

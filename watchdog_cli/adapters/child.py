@@ -63,6 +63,11 @@ class ChildTree:
         return {MIXED: "1" if self._is_mixed else "0"}
 
     @property
+    def owns_all_children(self) -> bool:
+        """Whether every child of this process belongs to the tree, helpers aside."""
+        return self._holds_orphans and not self._is_mixed
+
+    @property
     def identity(self) -> Identity | None:
         """The present run, as long as anybody of it lives."""
         return self._identity

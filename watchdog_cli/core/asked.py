@@ -7,7 +7,17 @@ from watchdog_cli.core.actions import Report
 from watchdog_cli.core.ending import Step, ask, begin_stop, finish, kill, spawn
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.events import By, StopAsked
-from watchdog_cli.core.phases import Backoff, GivenUp, Paused, Running, Spawning, Stage, Starting, Stopping
+from watchdog_cli.core.phases import (
+    Backoff,
+    GivenUp,
+    Paused,
+    Running,
+    Spawning,
+    Stage,
+    StandingBy,
+    Starting,
+    Stopping,
+)
 from watchdog_cli.core.record import Cause, Ending
 from watchdog_cli.core.supervisor import Pause, Supervisor
 
@@ -72,7 +82,7 @@ def pause(sup: Supervisor, for_s: float | None, now: float) -> Step:
     until = None if for_s is None else now + for_s
     said = Report(facts.PauseBegun(for_s))
     sup = replace(sup, pause=Pause(until))
-    if isinstance(sup.phase, Backoff | GivenUp):
+    if isinstance(sup.phase, Backoff | GivenUp | StandingBy):
         return replace(sup, phase=Paused()), (said,)
     return sup, (said,)
 

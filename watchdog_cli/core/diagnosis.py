@@ -6,7 +6,17 @@ Apart from ``report.py``: who asks a running watchdog gets the words, and need n
 from watchdog_cli.core import liveness
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.liveness import Liveness
-from watchdog_cli.core.phases import Backoff, GivenUp, Paused, Running, Spawning, Starting, Stopped, Stopping
+from watchdog_cli.core.phases import (
+    Backoff,
+    GivenUp,
+    Paused,
+    Running,
+    Spawning,
+    StandingBy,
+    Starting,
+    Stopped,
+    Stopping,
+)
 from watchdog_cli.core.record import HANGS
 from watchdog_cli.core.report import Health, State
 from watchdog_cli.core.supervisor import Supervisor
@@ -27,6 +37,8 @@ def describe(sup: Supervisor, now: float, *, degraded: bool) -> tuple[State, Hea
             return State.WAITING, Health.WAITING
         case Paused():
             return State.PAUSED, Health.PAUSED
+        case StandingBy():
+            return State.STANDING_BY, Health.STANDING_BY
         case GivenUp():
             return State.GAVE_UP, Health.NOT_RUNNING
         case Stopped(exit_code=code):

@@ -6,11 +6,21 @@ The ladder of a stop: dump (a frozen child only), ask the leader, ask all others
 
 from dataclasses import replace
 
-from watchdog_cli.core import facts
+from watchdog_cli.core import facts, lease_facts
 from watchdog_cli.core.actions import Action, Dump, Kill, Report, Spawn, Terminate, TerminateRest
 from watchdog_cli.core.backoff import next_delay
 from watchdog_cli.core.errors import ExitCode
-from watchdog_cli.core.phases import Backoff, GivenUp, Paused, Spawning, Stage, Stopped, Stopping, Up
+from watchdog_cli.core.phases import (
+    Backoff,
+    GivenUp,
+    Paused,
+    Spawning,
+    Stage,
+    StandingBy,
+    Stopped,
+    Stopping,
+    Up,
+)
 from watchdog_cli.core.policy import Restart
 from watchdog_cli.core.record import ASKED, HANGS, Cause, Ending, Run
 from watchdog_cli.core.supervisor import Supervisor
@@ -23,9 +33,16 @@ Step = tuple[Supervisor, tuple[Action, ...]]
 
 
 def spawn(sup: Supervisor, *said: Action) -> Step:
-    """Ask for the next run."""
+    """Ask for the next run; without the lease that it needs, wait for that."""
+    if sup.policy.lease is not None and sup.hold is None:
+        return stand_by(sup, *said)
     number = sup.number + 1
-    return replace(sup, phase=Spawning(number)), (*said, Spawn(number))
+    return replace(sup, phase=Spawning(number), end_by=None), (*said, Spawn(number))
+
+
+def stand_by(sup: Supervisor, *said: Action) -> Step:
+    """Nothing may run here until the lease is ours."""
+    return replace(sup, phase=StandingBy(), end_by=None), (*said, Report(lease_facts.StandbyBegun()))
 
 
 def begin_stop(sup: Supervisor, ending: Ending, now: float, *said: Action, at_once: bool = False) -> Step:
@@ -47,7 +64,11 @@ def begin_stop(sup: Supervisor, ending: Ending, now: float, *said: Action, at_on
 def ask(sup: Supervisor, stopping: Stopping, now: float, *said: Action) -> Step:
     """Ask the leader to end, and give it its time."""
     grace = sup.policy.stop_timeout_s
-    stopping = replace(stopping, stage=Stage.SOFT, next_at=now + grace / 2, kill_at=now + grace)
+    if sup.end_by is not None:
+        grace = min(grace, sup.end_by - now)
+    stopping = replace(stopping, stage=Stage.SOFT, next_at=now + grace / 2, kill_at=now + grace, asked_at=now)
+    if sup.end_by is not None and grace <= 0:
+        return kill(sup, replace(stopping, stage=Stage.DUMP), now, *said)
     begun = Report(facts.StopBegun(stopping.run, stopping.ending.text, grace))
     return replace(sup, phase=stopping), (*said, begun, Terminate())
 
@@ -56,14 +77,30 @@ def kill(sup: Supervisor, stopping: Stopping, now: float, *said: Action) -> Step
     """End the tree the hard way, and look again until it is gone."""
     actions = list(said)
     if stopping.stage is not Stage.KILL:
+        asked_at = stopping.asked_at
+        if asked_at is None:
+            asked_at = stopping.kill_at - sup.policy.stop_timeout_s
         asked = stopping.stage in (Stage.SOFT, Stage.GROUP)
-        waited = max(0.0, now - (stopping.kill_at - sup.policy.stop_timeout_s)) if asked else None
+        waited = max(0.0, now - asked_at) if asked else None
         actions.append(Report(facts.KillBegun(stopping.run, waited)))
     forced = stopping.ending.forced or stopping.status is None
     stopping = replace(
         stopping, stage=Stage.KILL, next_at=now + KILL_AGAIN_S, ending=replace(stopping.ending, forced=forced)
     )
     return replace(sup, phase=stopping), (*actions, Kill())
+
+
+def hurry(sup: Supervisor, phase: Stopping, now: float, *said: Action) -> Step:
+    """Let a stop that has begun be over before ``end_by``."""
+    if sup.end_by is None:
+        return sup, said
+    if now >= sup.end_by and phase.stage is not Stage.KILL:
+        return kill(sup, phase, now, *said)
+    if phase.stage is Stage.DUMP:
+        return ask(sup, phase, now, *said)
+    kill_at = min(phase.kill_at, sup.end_by)
+    phase = replace(phase, kill_at=kill_at, next_at=min(phase.next_at, kill_at))
+    return replace(sup, phase=phase), said
 
 
 def next_stage(sup: Supervisor, phase: Stopping, now: float) -> Step:
@@ -102,6 +139,8 @@ def after_run(
         return replace(sup, phase=Paused()), said
     if restart_asked:  # asked for while the run was ending by itself: that incident is still to be healed
         return spawn(replace(sup, ailing=sup.ailing or ending.cause not in ASKED), *said)
+    if ending.cause is Cause.LEASE:
+        return spawn(sup, *said)  # which stands by, unless the lease came back meanwhile
     if ending.status.code == SETTINGS_ARE_WRONG and ending.cause is Cause.EXIT:
         why = "the program says that its settings are wrong (exit code 78), so it is not started again"
         return finish(sup, SETTINGS_ARE_WRONG, why, *said)
@@ -109,6 +148,8 @@ def after_run(
     if policy.restart is Restart.NEVER or (policy.restart is Restart.ON_FAILURE and clean):
         code = ExitCode.SPAWN if ending.cause is Cause.SPAWN else ending.status.shell_code
         return finish(sup, code, f"restart is set to {policy.restart.value}", *said)
+    if policy.lease is not None and sup.hold is None:
+        return stand_by(sup, *said)
     window, allowed = sup.window.add(now)
     sup = replace(sup, window=window, ailing=True)
     if not allowed:

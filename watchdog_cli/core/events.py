@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from watchdog_cli.core.lease import Hold
 from watchdog_cli.core.policy import Source
 from watchdog_cli.core.record import ExitStatus, Run
 from watchdog_kit.records import dataclass
@@ -141,6 +142,20 @@ class ResumeAsked:
     """The person is done."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseHeld:
+    """The lease is ours, or was renewed."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """The lease is certainly not ours any more."""
+
+    why: str
+
+
 Event = (
     Begin
     | Adopted
@@ -158,4 +173,6 @@ Event = (
     | RestartAsked
     | PauseAsked
     | ResumeAsked
+    | LeaseHeld
+    | LeaseLost
 )

@@ -187,7 +187,7 @@ class KillBegun(Fact):
     @property
     def text(self) -> str:
         if self.waited_s is None:
-            return "killing it without waiting, as asked"
+            return "killing it without waiting"
         return f"still there {format_duration(self.waited_s)} after it was asked to end; killing it"
 
 

@@ -10,7 +10,7 @@ the actions. Time is monotonic seconds that are handed in. Nothing here reads a 
     Stopping, tree empty -> after_run              the one place that decides what comes next
     after_run -> Backoff -> Spawning               the usual restart
                 | Spawning                          an asked restart: at once
-                | Paused | GivenUp | Stopped
+                | Paused | StandingBy | GivenUp | Stopped
 
 Rules that hold everywhere:
 
@@ -18,6 +18,7 @@ Rules that hold everywhere:
 * ``want_up`` turns False with the first asked stop and never back: a stop is never undone by a restart.
 * Every end that nobody asked for goes through the one ``Window``; the restart beyond its cap gives up.
 * Every phase but the last ones has a deadline or waits for something that the system is sure to tell.
+* With a lease asked for, nothing is started and nothing lives on without it: ``leasing.py``.
 * An event that makes no sense in a phase changes nothing: reports of one end may come twice, or late.
 
 How a run is ended, and what follows, is in ``ending.py``; what people ask for in ``asked.py``.
@@ -26,7 +27,7 @@ How a run is ended, and what follows, is in ``ending.py``; what people ask for i
 from dataclasses import replace
 from typing import assert_never
 
-from watchdog_cli.core import asked, facts, liveness
+from watchdog_cli.core import asked, facts, leasing, liveness
 from watchdog_cli.core.actions import (
     Action,
     MeasureMemory,
@@ -54,6 +55,8 @@ from watchdog_cli.core.events import (
     DumpDone,
     Event,
     HangDeclared,
+    LeaseHeld,
+    LeaseLost,
     MemoryMeasured,
     PauseAsked,
     RestartAsked,
@@ -86,9 +89,10 @@ def step(sup: Supervisor, event: Event, now: float) -> Step:
     """Decide what follows from one event. See the top of this module."""
     if isinstance(sup.phase, Stopped):
         return sup, ()
+    sup, expired = leasing.expire(sup, now)
     sup, said = _notice_own_pause(sup, now)
     sup, actions = _step(sup, event, now)
-    return sup, (*said, *actions)
+    return sup, (*expired, *said, *actions)
 
 
 def _step(sup: Supervisor, event: Event, now: float) -> Step:
@@ -125,6 +129,8 @@ def _step(sup: Supervisor, event: Event, now: float) -> Step:
             return asked.pause(sup, for_s, now)
         case ResumeAsked():
             return asked.end_pause(sup, now, by_itself=False)
+        case LeaseHeld() | LeaseLost():
+            return leasing.heard(sup, event, now)
         case _:
             assert_never(event)
 
@@ -176,6 +182,8 @@ def _live(
     )
     if not sup.want_up:  # the stop came before we knew of the run
         return begin_stop(sup, Ending(Cause.ASKED_STOP), now, said)
+    if sup.policy.lease is not None and sup.hold is None:
+        return begin_stop(sup, Ending(Cause.LEASE), now, said, at_once=sup.end_by is None)
     return sup, (said,)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from watchdog_cli.core.addresses import parse_secret_url, parse_url
 from watchdog_cli.core.alerting import TELEGRAM_URL
+from watchdog_cli.core.lease_settings import LEASE_OPTIONS
 from watchdog_cli.core.names import DEFAULT_NAME, parse_name
 from watchdog_cli.core.policy import AliveWhen, Restart
 from watchdog_cli.core.settings import Settings, build
@@ -14,7 +15,7 @@ from watchdog_kit.settings import Setting
 __all__ = ["ENV_PREFIX", "GROUPS", "OPTIONS", "Settings", "build", "foreign_variables"]
 
 ENV_PREFIX = "WATCHDOG_"
-GROUPS = ("Liveness", "Restart", "Stop", "Logs", "Alerts", "Page", "General")
+GROUPS = ("Liveness", "Restart", "Stop", "Logs", "Alerts", "Page", "Lease", "General")
 
 # Set by a service manager for us, by us for the child, or read by another command; never settings.
 _FOREIGN = (
@@ -354,6 +355,7 @@ OPTIONS: tuple[Setting, ...] = (
         "chosen: hosts that put programs to sleep do so after 15 minutes without a call",
         option=False,
     ),
+    *LEASE_OPTIONS,
     Setting(
         "name",
         Kind("NAME", parse_name, example=DEFAULT_NAME),

@@ -57,6 +57,7 @@ class Stopping:
         kill_at: when the hard kill comes, at the latest.
         status: the leader's exit, once it is known.
         restart_asked: a person wants a new run as soon as the tree is empty.
+        asked_at: when the leader was asked to end.
     """
 
     run: Run
@@ -67,6 +68,7 @@ class Stopping:
     kill_at: float
     status: ExitStatus | None = None
     restart_asked: bool = False
+    asked_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ class Backoff:
 @dataclass(frozen=True, slots=True)
 class Paused:
     """Nothing runs and nothing is started, since a person works on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingBy:
+    """Nothing runs and nothing may: another watchdog holds the lease, or nobody can say who does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +107,5 @@ class Stopped:
     exit_code: int
 
 
-Phase = Spawning | Starting | Running | Stopping | Backoff | Paused | GivenUp | Stopped
+Phase = Spawning | Starting | Running | Stopping | Backoff | Paused | StandingBy | GivenUp | Stopped
 Up = Starting | Running

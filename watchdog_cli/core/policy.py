@@ -5,6 +5,7 @@ The values arrive here checked: ``options.py`` says how each is written by peopl
 
 from enum import StrEnum
 
+from watchdog_cli.core.lease import OnLost
 from watchdog_kit.records import dataclass
 
 
@@ -53,6 +54,7 @@ class Policy:
     stop_timeout_s: float = 10.0  # source: the default of docker stop
     dump_timeout_s: float = 2.0  # chosen
     memory_limit: int | None = None
+    lease: OnLost | None = None  # None: no lease is needed; else what to do when it cannot be renewed
 
     def __post_init__(self) -> None:
         """Refuse what no reader of ``options.py`` can produce: a fault of ours, not of the operator."""

@@ -20,10 +20,11 @@ class Cause(StrEnum):
     BACKGROUND = "background"
     ASKED_STOP = "asked-stop"
     ASKED_RESTART = "asked-restart"
+    LEASE = "lease"
 
 
 HANGS = frozenset({Cause.HANG, Cause.NEVER_BEAT, Cause.NO_PROGRESS})
-ASKED = frozenset({Cause.ASKED_STOP, Cause.ASKED_RESTART})
+ASKED = frozenset({Cause.ASKED_STOP, Cause.ASKED_RESTART, Cause.LEASE})
 
 SIGNAL_NAMES = {
     1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS",
@@ -109,6 +110,7 @@ class Ending:
             Cause.BACKGROUND: "put itself in the background; run it in the foreground instead",
             Cause.ASKED_STOP: "stopped on request",
             Cause.ASKED_RESTART: "restarted on request",
+            Cause.LEASE: "ended because the lease ran out here",
         }
         phrase = words.get(self.cause, self.status.text)
         return f"{phrase}: {one_line(self.detail)}" if self.detail else phrase

@@ -18,6 +18,7 @@ class State(StrEnum):
     STOPPING = "stopping"
     WAITING = "waiting"
     PAUSED = "paused"
+    STANDING_BY = "standing by"
     STOPPED = "stopped"
     GAVE_UP = "gave up"
     UNKNOWN = "unknown"
@@ -34,13 +35,14 @@ class Health(StrEnum):
     WAITING = "waiting"
     STOPPING = "stopping"
     PAUSED = "paused"
+    STANDING_BY = "standing by"
     UNSUPERVISED = "unsupervised"
     FROZEN = "watchdog frozen"
     NOT_RUNNING = "not running"
     UNKNOWN = "unknown"
 
 
-WELL = frozenset({Health.HEALTHY, Health.DEGRADED})
+WELL = frozenset({Health.HEALTHY, Health.DEGRADED, Health.STANDING_BY})
 
 
 def exit_code(state: State, health: Health) -> ExitCode:
@@ -94,6 +96,16 @@ class RestartsPart:
 
 
 @dataclass(frozen=True, slots=True)
+class LeasePart:
+    """The lease across machines, as this watchdog last saw it; the texts are for people."""
+
+    held: bool
+    holder: str
+    since: str | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
     """One answer to "how is it?".
 
@@ -113,6 +125,7 @@ class StatusReport:
     child: ChildPart | None = None
     heartbeat: HeartbeatPart | None = None
     restarts: RestartsPart | None = None
+    lease: LeasePart | None = None
     next_start_s: float | None = None
     pause_left_s: float | None = None
     log_file: str = ""

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from watchdog_cli.core import lease_settings
 from watchdog_cli.core.alerting import AlertSettings
+from watchdog_cli.core.lease_settings import LeaseSettings
 from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
 from watchdog_kit.quantities import exact_duration
 from watchdog_kit.records import dataclass
@@ -27,6 +29,7 @@ class Settings:
     python_unbuffered: bool
     history: bool
     alerts: AlertSettings
+    lease: LeaseSettings | None
     explicit: frozenset[str]  # the keys that somebody set and that count
     origins: Mapping[str, str]  # by key: where the value came from
     values: Mapping[str, Any]  # by key: the effective values
@@ -88,6 +91,13 @@ _CLASHES = (
         "add a progress-key such as lastCycle, or leave it out",
     ),
     _Clash(
+        ("lease",),
+        lambda values: values["lease"] is None,
+        "no lease",
+        ("lease-ttl", "lease-lost", "lease-carry"),
+        "add a lease such as etcd://127.0.0.1:2379/tracker, or leave it out",
+    ),
+    _Clash(
         ("sd-notify", "alive-on-output"),
         lambda values: not (values["sd-notify"] or values["alive-on-output"]),
         "only one source of life",
@@ -136,6 +146,7 @@ def build(
         python_unbuffered=values["python-unbuffered"],
         history=values["history"],
         alerts=_alerts(values),
+        lease=lease_settings.build(values),
         explicit=explicit,
         origins=origins,
         values=values,
@@ -168,6 +179,7 @@ def _policy(values: Mapping[str, Any], explicit: frozenset[str]) -> Policy:
         stop_timeout_s=values["stop-timeout"],
         dump_timeout_s=values["dump-timeout"],
         memory_limit=values["memory-limit"],
+        lease=values["lease-lost"] if values["lease"] is not None else None,
     )
 
 

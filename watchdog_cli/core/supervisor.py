@@ -2,6 +2,7 @@
 
 from watchdog_cli.core import liveness
 from watchdog_cli.core.intensity import Window
+from watchdog_cli.core.lease import Hold, OnLost
 from watchdog_cli.core.liveness import Life
 from watchdog_cli.core.phases import (
     Backoff,
@@ -43,6 +44,9 @@ class Supervisor:
         unheard_said: that there is no heartbeat was said; once is enough.
         memory_at: when memory was last looked at.
         over_memory: the last look found too much.
+        hold: until when a lease lets the program run; None without one.
+        end_by: when the tree must be dead at the latest, since the lease may pass to others.
+        doubted: that the lease could not be renewed was said, and the program is kept.
         polling: no notices of file changes can be had, so somebody must look now and then.
     """
 
@@ -61,6 +65,9 @@ class Supervisor:
     unheard_said: bool = False
     memory_at: float | None = None
     over_memory: bool = False
+    hold: Hold | None = None
+    end_by: float | None = None
+    doubted: bool = False
     polling: bool = False
 
 
@@ -107,7 +114,9 @@ def is_watched(sup: Supervisor) -> bool:
 def deadline(sup: Supervisor) -> float | None:
     """The instant at which ``Tick`` must come if nothing else does; None: sleep."""
     candidates = [
-        at for at in (_phase_deadline(sup), memory_deadline(sup), _pause_deadline(sup)) if at is not None
+        at
+        for at in (_phase_deadline(sup), memory_deadline(sup), _pause_deadline(sup), _lease_deadline(sup))
+        if at is not None
     ]
     return min(candidates, default=None)
 
@@ -141,6 +150,12 @@ def memory_deadline(sup: Supervisor) -> float | None:
     if sup.policy.memory_limit is None or sup.pause is not None or not isinstance(sup.phase, Up):
         return None
     return (sup.phase.life.since if sup.memory_at is None else sup.memory_at) + MEMORY_RHYTHM_S
+
+
+def _lease_deadline(sup: Supervisor) -> float | None:
+    if sup.hold is None or (sup.policy.lease is OnLost.KEEP and sup.doubted):
+        return None
+    return sup.hold.stop_at
 
 
 def _pause_deadline(sup: Supervisor) -> float | None:

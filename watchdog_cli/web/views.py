@@ -197,7 +197,7 @@ class Views:
         """200 while the program can do its work."""
         del request
         report = await self._report(self._plan.places)
-        ready = report.exit_code is ExitCode.OK
+        ready = report.exit_code is ExitCode.OK and report.health is not Health.STANDING_BY
         answer = {"ready": ready, "state": report.state.value, "health": report.health.value}
         return JSONResponse(answer, 200 if ready else 503)
 

@@ -10,13 +10,18 @@ from watchdog_cli.adapters.system import controls
 from watchdog_cli.core.diagnosis import describe
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.events import By, Event, PauseAsked, RestartAsked, ResumeAsked, StopAsked
-from watchdog_cli.core.phases import Backoff, GivenUp, Up
+from watchdog_cli.core.phases import Backoff, GivenUp, StandingBy, Up
 from watchdog_cli.core.report import exit_code
 from watchdog_cli.core.supervisor import Supervisor
 from watchdog_cli.runner import Runner
 from watchdog_cli.wiring.hub import Hub
 
 YEAR_S = 366 * 86400.0
+STANDS_BY = {
+    "ok": False,
+    "error": "it stands by: another watchdog holds the lease; restart it there",
+    "exit_code": int(ExitCode.NOT_RUNNING),
+}
 BEING_STOPPED = {"ok": False, "error": "it is being stopped", "exit_code": int(ExitCode.NOT_RUNNING)}
 
 
@@ -31,6 +36,7 @@ class Answers:
         heartbeat: HeartbeatFile,
         status_text: Callable[[], str],
         upgrade: Callable[[list[str]], str],
+        lease: Callable[[], dict[str, object] | None],
         arguments: Sequence[str],
     ) -> None:
         """Nothing is asked yet.
@@ -38,6 +44,7 @@ class Answers:
         Args:
             status_text: what the child last said of itself through sd_notify.
             upgrade: hand over to a fresh image with these first words of its command; returns why not, or "".
+            lease: what is known of it; None without one.
             arguments: of our own command line, so that a new version can try them before it takes over.
         """
         self._runner = runner
@@ -45,6 +52,7 @@ class Answers:
         self._heartbeat = heartbeat
         self._status_text = status_text
         self._upgrade = upgrade
+        self._lease = lease
         self._arguments = list(arguments)
 
     def handle(self, ask: str, request: controls.Answer, client: controls.Client) -> controls.Answer | None:
@@ -88,6 +96,8 @@ class Answers:
     def _restart(self, client: controls.Client) -> controls.Answer | None:
         if not self._runner().sup.want_up:
             return dict(BEING_STOPPED)
+        if isinstance(self._runner().sup.phase, StandingBy):
+            return dict(STANDS_BY)
         client.waits_for = "restart"
         self._do(RestartAsked())
         return None
@@ -125,6 +135,7 @@ class Answers:
             "pause_left_s": _left(sup.pause.until if sup.pause is not None else None, now),
             "judged": sup.judged,
             "said": self._status_text(),
+            "lease": self._lease(),
             "foreign_pid": self._heartbeat.foreign_pid,
             "snapshot": state_file.to_record(snapshot),  # the file may be old: a full disk, a deleted folder
         }

@@ -10,6 +10,7 @@ from watchdog_cli.adapters.system import processes, trees
 from watchdog_cli.core import supervisor
 from watchdog_cli.core.events import Adopted, Begin, By, Event, PauseAsked, RestartAsked, StopAsked
 from watchdog_cli.core.facts import Fact, Notice
+from watchdog_cli.core.lease import Hold
 from watchdog_cli.core.phases import Backoff, GivenUp
 from watchdog_cli.core.report import State
 from watchdog_cli.core.settings import Settings
@@ -53,18 +54,20 @@ class Beginning:
         self._legacy = legacy
         self._was_handed_over = was_handed_over
 
-    def supervisor(self) -> Supervisor:
-        """The state to begin with: what an earlier watchdog counted still counts."""
+    def supervisor(self, hold: Hold | None = None) -> Supervisor:
+        """The state to begin with: what an earlier watchdog counted still counts, and the lease that it held."""
         legacy = self._legacy
+        policy = self._order.settings.policy
         before = legacy.snapshot
         crashed = before is not None and legacy.same_boot and before.ended == ""
         sup = supervisor.new(
-            self._order.settings.policy,
+            replace(policy, lease=None) if self._order.only_stop else policy,
             number=legacy.number,
             restarts=before.restarts if before is not None else 0,
             window=before.window if before is not None and crashed else (),
             ever_beat=before.ever_beat if before is not None else False,
         )
+        sup = replace(sup, hold=hold)
         return self._go_on_waiting(sup, before) if before is not None and crashed else sup
 
     def _go_on_waiting(self, sup: Supervisor, before: Snapshot) -> Supervisor:

@@ -11,7 +11,7 @@ from watchdog_cli.adapters.journal import Recorder
 from watchdog_cli.adapters.notify_socket import tell_manager
 from watchdog_cli.adapters.system import controls, processes
 from watchdog_cli.adapters.terminal import Terminal
-from watchdog_cli.core import facts
+from watchdog_cli.core import facts, lease_facts
 from watchdog_cli.core.diagnosis import describe
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.facts import Fact, Level
@@ -132,6 +132,9 @@ class Hub:
                 self._greet(fact)
             case facts.PauseBegun():
                 # A service manager waits for it, and would end a watchdog that shall start nothing for now.
+                tell_manager("READY=1", f"STATUS={fact.text}")
+            case lease_facts.StandbyBegun():
+                self.settled = True  # it may stay like this for months, and somebody looks at the screen now
                 tell_manager("READY=1", f"STATUS={fact.text}")
             case facts.Ended(ending=ending):
                 self._add_last(

@@ -52,6 +52,26 @@ class Places:
         return self._inside("notify")
 
     @property
+    def lease(self) -> str:
+        """Which lease is held."""
+        return self._inside("lease.json")
+
+    @property
+    def lease_id(self) -> str:
+        """Tells what was saved here from what came from another machine."""
+        return self._inside("lease.id")
+
+    @property
+    def guard(self) -> str:
+        """Until when the program may live."""
+        return self._inside("guard")
+
+    @property
+    def replaced(self) -> str:
+        """What files that came with the lease have replaced."""
+        return self._inside("replaced")
+
+    @property
     def journal(self) -> str:
         """Facts for machines."""
         return self._inside("journal.jsonl")

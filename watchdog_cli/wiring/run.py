@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import deque
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from watchdog_cli import __version__
 from watchdog_cli.adapters.clock import SystemClock, iso
@@ -21,6 +22,7 @@ from watchdog_cli.adapters.terminal import Terminal
 from watchdog_cli.core.errors import ConfigError, ExitCode, SpawnError, StorageError
 from watchdog_cli.core.events import Beat, Event, StopAsked
 from watchdog_cli.core.facts import Fact, Notice
+from watchdog_cli.core.lease import Hold
 from watchdog_cli.core.phases import Stopping
 from watchdog_cli.core.policy import Source
 from watchdog_cli.core.snapshot import Snapshot
@@ -34,6 +36,9 @@ from watchdog_cli.wiring.sampling import make_sampler
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_cli.wiring.takeover import Legacy
 from watchdog_kit.atomic_file import sweep_temps
+
+if TYPE_CHECKING:
+    from watchdog_cli.wiring.lease import LeaseKeeper
 
 YIELD_S = 0.0005  # the main thread gets its turn after so long, whatever the writers are busy with
 DRAIN_S = 0.5  # how long the start of the next run may wait for the last words of the one before
@@ -79,6 +84,7 @@ class _Session:
         self._lock = lock
         self._inbox = inboxes.Inbox()
         self._clock = SystemClock()
+        self._keeper: LeaseKeeper | None = None
         self._early: list[Fact] = []  # facts from before there was anybody to tell
         self._problems: deque[Notice] = deque()  # from other threads
 
@@ -93,6 +99,8 @@ class _Session:
             code = self._runner.run(*self._first_events())
             if code is not None:
                 tell_manager("STOPPING=1")
+                if self._keeper is not None:
+                    self._keeper.close(release=True)
                 self.hub.farewell(code)
             return code
 
@@ -135,6 +143,7 @@ class _Session:
         self._notify = self._open_notify(stack)
         self._child = trees.ChildTree(self._inbox, self._launch(), is_init=os.getpid() == 1)
         beat_path = os.path.join(settings.folder, settings.heartbeat)
+        hold = self._open_lease(stack)
         notice = notices.FileNotice(self._inbox, beat_path, self._on_file_change)
         stack.callback(notice.close)
         watched = Source.FILE in settings.policy.sources and not settings.policy.no_heartbeat
@@ -172,7 +181,7 @@ class _Session:
             greeting=() if self._lock.was_handed_over else self._order.greeting,
         )
         self._runner = Runner(
-            self._beginning.supervisor(),
+            self._beginning.supervisor(hold),
             clock=self._clock,
             inbox=self._inbox,
             child=self._child,
@@ -180,10 +189,13 @@ class _Session:
             dumper=sinks.dumper(),
             listeners=self.hub,
             pulse=_pulse(),
+            lookout=lambda: self._keeper.look() if self._keeper is not None else None,
         )
         self._recorder.chore = make_sampler(settings, places, self._child, lambda: self._runner.sup)
         self._inbox.after_wake = lambda: self._after_wake(signals)
         self._pump.start()
+        if self._keeper is not None:
+            self._keeper.start()
 
     def _make_pump(self) -> pumps.LogPump:
         settings, places = self._settings, self._places
@@ -206,6 +218,30 @@ class _Session:
             child_pid=survivor.pid if survivor is not None and self._legacy.leader_lives else None,
         )
 
+    def _open_lease(self, stack: ExitStack) -> Hold | None:
+        lease = self._settings.lease
+        if self._order.only_stop:
+            return None
+        if lease is None:
+            if os.path.exists(self._places.lease):
+                from watchdog_cli.wiring.lease_hold import drop_old
+
+                drop_old(self._places)
+            return None
+        from watchdog_cli.wiring.lease import LeaseKeeper  # what it loads is only for those who need it
+
+        self._keeper = LeaseKeeper(
+            lease,
+            self._places,
+            stop_timeout_s=self._settings.policy.stop_timeout_s,
+            child=self._child,
+            put=self._inbox.put,
+            say=lambda text: self._say_later(text, "lease"),
+            phase=lambda: self._runner.sup.phase,
+        )
+        stack.callback(self._keeper.close, release=False)
+        return self._keeper.resume()
+
     def _open_notify(self, stack: ExitStack) -> NotifyServer | None:
         if Source.NOTIFY not in self._settings.policy.sources:
             return None
@@ -225,6 +261,7 @@ class _Session:
             heartbeat=self._heartbeat,
             status_text=lambda: self._notify.status_text if self._notify is not None else "",
             upgrade=self._hand_over,
+            lease=lambda: self._keeper.status() if self._keeper is not None else None,
             arguments=self._order.arguments,
         )
         self._control = controls.ControlServer(self._inbox, self._places.state_folder, answers.handle)

@@ -14,6 +14,7 @@ from watchdog_cli.core.report import (
     ChildPart,
     Health,
     HeartbeatPart,
+    LeasePart,
     RestartsPart,
     State,
     StatusReport,
@@ -103,9 +104,22 @@ def _from_watchdog(places: Places, live: Mapping[str, Any], snapshot: Snapshot |
             snapshot.heartbeat_file if snapshot is not None else "", beat["age_s"], timeout, beat["fields"]
         ),
         restarts=_restarts(snapshot, live["restarts"]["in_window"], live["restarts"]["total"]),
+        lease=_lease(live.get("lease")),
         next_start_s=live["next_start_s"],
         pause_left_s=live["pause_left_s"],
         **_files(places),
+    )
+
+
+def _lease(live: object) -> LeasePart | None:
+    if not isinstance(live, dict):
+        return None
+    since = live.get("since")
+    return LeasePart(
+        live.get("held") is True,
+        str(live.get("holder") or ""),
+        since if isinstance(since, str) else None,
+        str(live.get("problem") or ""),
     )
 
 

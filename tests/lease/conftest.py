@@ -1,0 +1,27 @@
+"""What the tests of the lease share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import Watchdog
+from lease_etcd import etcd
+
+__all__ = ["etcd", "hosts"]
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[Callable[[str], Watchdog]]:
+    """Makes one folder with a watchdog for each name; all are closed at the end."""
+    made: dict[str, Watchdog] = {}
+
+    def host(name: str) -> Watchdog:
+        if name not in made:
+            (tmp_path / name).mkdir()
+            made[name] = Watchdog(tmp_path / name)
+        return made[name]
+
+    yield host
+    for one in made.values():
+        one.close()

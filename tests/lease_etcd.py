@@ -1,0 +1,114 @@
+"""A real etcd of one member on this machine, for tests."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from waiting import wait_until
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class EtcdServer:
+    """One member; it can be frozen, killed and started again with its data."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        """Start it, and wait until it answers.
+
+        Raises:
+            AssertionError: etcd is not installed.
+        """
+        found = shutil.which("etcd")
+        assert found, (
+            "etcd is not installed; the tests of the lease need it (apt-get install etcd-server etcd-client)"
+        )
+        self._program = found
+        self._folder = folder
+        self._words = words
+        self.port, self._peer = free_ports(2)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """As the setting wants it, without the key."""
+        return f"etcd://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, with the data that it has."""
+        client, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self._peer}"
+        with (self._folder / "etcd.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(self._program, "--data-dir", str(self._folder / "etcd.data")),
+                    *("--listen-client-urls", client, "--advertise-client-urls", client),
+                    *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
+                    *("--initial-cluster", f"default={peer}", *self._words),
+                ],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self.is_well, "an etcd that answers", 60)
+
+    def is_well(self) -> bool:
+        """Whether it has a leader and answers."""
+        address = f"http://127.0.0.1:{self.port}/health"
+        with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(address, timeout=2) as answer:
+            return bool(json.load(answer).get("health") == "true")
+        return False
+
+    def signal(self, number: int) -> None:
+        """Freeze it, or let it go on."""
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End it the hard way."""
+        self.signal(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait()
+        self.process = None
+
+    def ctl(self, *words: str) -> str:
+        """What ``etcdctl`` says; it must succeed."""
+        done = subprocess.run(
+            ["etcdctl", f"--endpoints=127.0.0.1:{self.port}", *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "ETCDCTL_API": "3"},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def close(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.kill()
+
+
+@pytest.fixture
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
+    """An etcd with nothing in it."""
+    made = EtcdServer(tmp_path_factory.mktemp("etcd"))
+    yield made
+    made.close()

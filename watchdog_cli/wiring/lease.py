@@ -1,0 +1,328 @@
+"""The thread that holds the lease, or tries to: it asks etcd, tells the guard, and puts events into the inbox.
+
+The core decides what follows. Whatever hangs here (a name server, a slow etcd) ends nothing late: the core and the
+guard count for themselves.
+"""
+
+import contextlib
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable
+
+from watchdog_cli.adapters import boot_clock, libc
+from watchdog_cli.adapters.carried import BadPackError, Carried, digest, pack, unpack
+from watchdog_cli.adapters.child import ChildTree
+from watchdog_cli.adapters.clock import SystemClock, iso
+from watchdog_cli.adapters.etcd import Etcd, EtcdError, EtcdRefusedError, Login
+from watchdog_cli.adapters.etcd_lease import EtcdLease, LeaseGoneError
+from watchdog_cli.adapters.lease_file import read_id
+from watchdog_cli.core import lease as times
+from watchdog_cli.core.errors import ConfigError
+from watchdog_cli.core.events import Event, LeaseHeld, LeaseLost
+from watchdog_cli.core.lease import Hold, OnLost
+from watchdog_cli.core.lease_settings import LeaseSettings
+from watchdog_cli.core.phases import Phase, StandingBy
+from watchdog_cli.wiring.lease_hold import Holding
+from watchdog_cli.wiring.places import Places
+
+LOOK_S = 0.4  # a standby asks so often; a planned stop shall be followed within a second
+SETTLE_S = 0.2  # after a change, for the next one of the same save
+RELEASE_S = 3.0  # the end of a watchdog may take so long for it
+ASK_SIZE_S = 600.0
+LARGE = 1 << 30  # half of etcd's default quota
+
+
+class LeaseKeeper:
+    """One watchdog's part in it."""
+
+    def __init__(
+        self,
+        settings: LeaseSettings,
+        places: Places,
+        *,
+        stop_timeout_s: float,
+        child: ChildTree,
+        put: Callable[[Event], None],
+        say: Callable[[str], None],
+        phase: Callable[[], Phase],
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            say: takes a problem for people, from any thread.
+            phase: of the supervisor, now.
+
+        Raises:
+            ConfigError: a certificate cannot be read.
+        """
+        self._settings = settings
+        self._places = places
+        self._put = put
+        self._say = say
+        self._phase = phase
+        self._id = read_id(places.lease_id)
+        self._lease = EtcdLease(
+            _client(settings, places.folder),
+            settings.address.key,
+            settings.ttl_s,
+            times.ask_s(settings.ttl_s),
+        )
+        self._holding = Holding(
+            places,
+            child,
+            f"{sorted(settings.address.endpoints)} {settings.address.key}",
+            stop_timeout_s=stop_timeout_s,
+            guards=settings.lost is OnLost.STOP,
+        )
+        self._carried = Carried(places.folder, settings.carry, places.replaced)
+        self._problem = ""
+        self._put_digest = ""
+        self._put_signature: tuple[object, ...] | None = None
+        self._size_at = 0.0
+        self._next_at = 0.0
+        self._ended = threading.Event()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._notices = -1
+        self._thread = threading.Thread(target=self._live, name="lease", daemon=True)
+
+    # --- main thread -----------------------------------------------------------------------------------------
+
+    def resume(self) -> Hold | None:
+        """Go on with the lease of the watchdog before us, if there is time left; in monotonic seconds."""
+        try:
+            self._lease.grip = self._holding.resume()
+        except OSError as error:
+            self._trouble(str(error))
+        if self._lease.grip is None:
+            return None
+        self._lease.holder = self._me(self._holding.since)
+        return self._holding.on_monotonic()
+
+    def start(self) -> None:
+        """Begin to try for it, or to renew it."""
+        self._thread.start()
+
+    def look(self) -> Event | None:
+        """Say that it is over, if it is by the clock that counts suspend too; before any other event is taken."""
+        hold = self._holding.hold
+        if hold is None or self._settings.lost is OnLost.KEEP or boot_clock.now_s() < hold.end_by:
+            return None
+        self._holding.hold = None
+        return LeaseLost("this machine or its watchdog was frozen for longer than it lasts")
+
+    def status(self) -> dict[str, object]:
+        """What ``status`` says of it."""
+        holder = self._lease.holder
+        since = holder.get("since")
+        return {
+            "held": self._holding.hold is not None,
+            "holder": _text_of(holder),
+            "since": since if isinstance(since, str) else None,
+            "problem": self._problem,
+        }
+
+    def close(self, *, release: bool) -> None:
+        """End the thread; once more does nothing.
+
+        Args:
+            release: nothing runs here any more: put the last state, then let others have it at once.
+        """
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        with contextlib.suppress(OSError):
+            os.write(self._wake_write, b"\0")
+        if self._thread.ident is not None:
+            self._thread.join(RELEASE_S)
+        stuck = self._thread.is_alive()
+        if release:
+            if not stuck and self._lease.grip is not None:
+                self._release()
+            self._holding.end()
+        if not stuck:
+            for descriptor in (self._wake_read, self._wake_write, self._notices):
+                if descriptor >= 0:
+                    os.close(descriptor)
+
+    def _release(self) -> None:
+        try:
+            self._carry()
+        except (EtcdError, OSError) as error:
+            self._trouble(f"the last state could not be put below the lease: {error}")
+        self._holding.lapse()
+        with contextlib.suppress(EtcdError):  # then it ends by itself
+            self._lease.release()
+
+    # --- its own thread --------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        self._open_notices()
+        while not self._ended.is_set():
+            try:
+                self._turn()
+            except LeaseGoneError as error:
+                self._on_gone(str(error))
+            except EtcdRefusedError as error:
+                full = "the database of etcd is full (its quota): compact, defragment and disarm it"
+                self._on_trouble(full if error.is_full else f"etcd refused: {error}")
+            except (EtcdError, BadPackError, OSError) as error:
+                self._on_trouble(str(error))
+            if not self._ended.is_set():
+                self._wait()
+
+    def _turn(self) -> None:
+        now = boot_clock.now_s()
+        if self._lease.grip is None:
+            self._next_at = now + LOOK_S
+            if isinstance(self._phase(), StandingBy):
+                self._holding.end()
+                self._try()
+            return
+        if now >= self._next_at:
+            self._renew()
+        if self._carried.signature() != self._put_signature:
+            self._carry()
+        if now >= self._size_at:
+            self._size_at = now + ASK_SIZE_S
+            self._watch_size()
+
+    def _try(self) -> None:
+        since = iso(SystemClock().wall())
+        found = self._lease.acquire(self._me(since))
+        grip = self._lease.grip
+        if found is None or grip is None:
+            self._problem = ""
+            return
+        sent, ttl_s = found
+        ready = False
+        try:
+            self._holding.begin(grip, sent, ttl_s, since)
+            self._restore()
+            ready = True
+        finally:
+            if not ready:  # the next one may have more luck than we
+                self._holding.lapse()
+                self._holding.end()
+                if self._lease.grip is not None:
+                    with contextlib.suppress(EtcdError):
+                        self._lease.release()
+        self._problem = ""
+        self._next_at = min(self._next_at, times.renew_at(sent, ttl_s))
+        self._tell()
+
+    def _renew(self) -> None:
+        sent, ttl_s = self._lease.renew()
+        self._next_at = times.renew_at(sent, ttl_s)
+        self._holding.renewed(sent, ttl_s)
+        self._problem = ""
+        self._tell()
+
+    def _tell(self) -> None:
+        hold = self._holding.on_monotonic()
+        if hold is not None:
+            self._put(LeaseHeld(hold))
+
+    # --- files -----------------------------------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        """Take what the holder before saved; and sign it, so that what is saved here from now on counts as newer."""
+        saved = self._lease.load()
+        if saved is not None:
+            changed = self._carried.restore(unpack(saved.packed), only_missing=saved.writer == self._id)
+            if changed:
+                aside = self._places.shown(self._places.replaced)
+                self._say(
+                    f"took over {', '.join(changed)} from the holder before; what was here lies in {aside}"
+                )
+        self._put_digest = digest(saved.packed) if saved is not None and saved.writer == self._id else ""
+        self._carry()
+
+    def _carry(self) -> None:
+        """Put the files below the key if they were changed."""
+        signature = self._carried.signature()
+        packed = pack(self._carried.read())
+        mark = digest(packed)
+        if mark != self._put_digest:
+            for _ in self._lease.save(packed, self._id):
+                if boot_clock.now_s() >= self._next_at and not self._ended.is_set():
+                    self._renew()
+            self._put_digest = mark
+        self._put_signature = signature
+
+    def _watch_size(self) -> None:
+        with contextlib.suppress(EtcdError):  # a user without that right
+            size = self._lease.database_bytes()
+            if size > LARGE:
+                self._say(
+                    f"the database of etcd has {size >> 20} MiB: turn on its auto-compaction and defragment it"
+                )
+
+    # --- trouble ---------------------------------------------------------------------------------------------
+
+    def _on_gone(self, why: str) -> None:
+        self._holding.lapse()
+        self._put_signature, self._put_digest = None, ""
+        self._next_at = boot_clock.now_s() + LOOK_S
+        self._put(LeaseLost(why))
+
+    def _on_trouble(self, text: str) -> None:
+        wait_s = LOOK_S if self._lease.grip is None else times.retry_s(self._holding.ttl_s)
+        self._next_at = boot_clock.now_s() + wait_s
+        self._trouble(text)
+
+    def _trouble(self, text: str) -> None:
+        if text != self._problem:  # once, until something worked again
+            self._problem = text
+            self._say(f"lease: {text}")
+
+    # ---------------------------------------------------------------------------------------------------------
+
+    def _me(self, since: str) -> dict[str, object]:
+        return {"host": socket.gethostname(), "pid": os.getpid(), "id": self._id, "since": since}
+
+    def _open_notices(self) -> None:
+        """Be woken when one of the files changes; without that, they are looked at with each renewal."""
+        with contextlib.suppress(OSError):
+            self._notices = libc.inotify_open()
+            for folder in self._carried.folders:
+                libc.inotify_add(
+                    self._notices, folder, libc.IN_CLOSE_WRITE | libc.IN_MOVED_TO | libc.IN_MODIFY
+                )
+
+    def _wait(self) -> None:
+        watched = [self._wake_read]
+        if self._notices >= 0 and self._lease.grip is not None:
+            watched.append(self._notices)
+        ready, _, _ = select.select(watched, [], [], max(0.0, self._next_at - boot_clock.now_s()))
+        for descriptor in ready:
+            with contextlib.suppress(OSError):
+                os.read(descriptor, 65536)
+        if self._notices in ready:
+            self._ended.wait(SETTLE_S)
+
+
+def _client(settings: LeaseSettings, folder: str) -> Etcd:
+    def path(name: str) -> str:
+        return os.path.join(folder, name) if name else ""
+
+    login = Login(
+        tls=settings.address.tls,
+        ca_file=path(settings.ca_file),
+        cert_file=path(settings.cert_file),
+        key_file=path(settings.key_file),
+        user=settings.user,
+        password=settings.password,
+    )
+    try:
+        return Etcd(settings.address.endpoints, login)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"a certificate of the lease cannot be used: {error}") from error
+
+
+def _text_of(holder: dict[str, object]) -> str:
+    host, pid = holder.get("host"), holder.get("pid")
+    if not isinstance(host, str) or not host:
+        return ""
+    return f"{host} (pid {pid})" if isinstance(pid, int) else host
