@@ -2,18 +2,27 @@
 
 from watchdog_cli.adapters import instance_lock
 from watchdog_cli.adapters.control import NoAnswerError, ask
+from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.wiring.places import Places
 
 ANSWER_S = 1.0
+PATIENT_S = 5.0  # chosen: who asks whether the watchdog lives may kill it for a late answer
 
 
-def quick_code(places: Places) -> int | None:
+def quick_code(places: Places, *, limit_s: float = ANSWER_S) -> int | None:
     """The exit code that a living watchdog gives; None when it cannot be had that way."""
     if instance_lock.holder(places.lock) is None:
         return None
     try:
-        answer = next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), {})
+        answer = next(iter(ask(places.state_folder, {"ask": "status"}, limit_s=limit_s)), {})
     except NoAnswerError:
         return None
     code = answer.get("exit_code")
     return code if isinstance(code, int) else None
+
+
+def watchdog_code(places: Places) -> int:
+    """Whether the watchdog itself lives and answers, however its program is."""
+    if instance_lock.holder(places.lock) is None:
+        return ExitCode.NOT_RUNNING
+    return ExitCode.OK if quick_code(places, limit_s=PATIENT_S) is not None else ExitCode.UNHEALTHY
