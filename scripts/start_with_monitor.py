@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import TextIOWrapper
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent
@@ -83,12 +84,10 @@ def _ensure(tracker: list[str]) -> int:
     if code == NOT_RUNNING:
         print(f"starting the tracker in {FOLDER}", flush=True)
         code = _start(tracker)
-    if code not in (0, UNHEALTHY):
-        print(
-            f"the tracker could not be started; if the watchdog is not installed yet: "
-            f'"{_python()}" -m pip install "{FOLDER}"',
-            file=sys.stderr,
-        )
+    if code not in (0, UNHEALTHY):  # why stands above, in the watchdog's own words
+        if code == 1:
+            hint = f'"{_python()}" -m pip install "{FOLDER}"'
+            print(f"the watchdog cannot be called; if it is not installed yet: {hint}", file=sys.stderr)
         return code
     subprocess.call(_watchdog("status"), cwd=FOLDER)
     return code
@@ -96,6 +95,10 @@ def _ensure(tracker: list[str]) -> int:
 
 def main(words: list[str]) -> int:
     """Do what the words say; return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file or a pipe of Windows is not UTF-8 by itself
+            away = os.name == "nt" and not stream.isatty()
+            stream.reconfigure(encoding="utf-8" if away else None, errors="replace")
     if words[:1] in (["-h"], ["--help"]):
         print(__doc__)
         return 0
