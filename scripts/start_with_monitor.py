@@ -17,6 +17,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent
 STARTS_WITHIN_S = 60.0
+ANSWERS_WITHIN_S = 15.0
 NOT_RUNNING, UNHEALTHY, ALREADY_RUNNING = 3, 5, 11  # exit codes of the watchdog
 
 
@@ -65,22 +66,29 @@ def _start(tracker: list[str]) -> int:
         stderr=subprocess.PIPE,  # read only if it ends at once; its log has the rest
         **apart,
     )
-    end = time.monotonic() + STARTS_WITHIN_S
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            words = process.stderr.read().decode("utf-8", "replace")
-            if process.returncode == ALREADY_RUNNING:  # somebody else was quicker
-                return _look()
-            print(words.strip(), file=sys.stderr)
-            return int(process.returncode) or NOT_RUNNING
-        if _look() == 0:
-            return 0
+    with process.stderr:
+        return _wait(STARTS_WITHIN_S, process)
+
+
+def _wait(limit_s: float, process: subprocess.Popen[bytes] | None = None) -> int:
+    """Return 0 as soon as a watchdog answers, the end of ``process`` if that comes first; else the last look."""
+    end = time.monotonic() + limit_s
+    while True:
+        if process is not None and process.poll() is not None:
+            if process.returncode != ALREADY_RUNNING:
+                assert process.stderr is not None
+                print(process.stderr.read().decode("utf-8", "replace").strip(), file=sys.stderr)
+                return int(process.returncode) or NOT_RUNNING
+            process = None  # somebody else was quicker; that one answers soon
+        code = _look()
+        is_hopeless = process is None and code != UNHEALTHY
+        if code == 0 or is_hopeless or time.monotonic() > end:
+            return code
         time.sleep(0.1)
-    return UNHEALTHY
 
 
 def _ensure(tracker: list[str]) -> int:
-    code = _look()
+    code = _wait(ANSWERS_WITHIN_S)  # one that does not answer may be just beginning, called by somebody else
     if code == NOT_RUNNING:
         print(f"starting the tracker in {FOLDER}", flush=True)
         code = _start(tracker)
