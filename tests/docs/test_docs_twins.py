@@ -15,7 +15,6 @@ ENGLISH_ONLY = {
     "alerts.md", "benchmarks.md", "commands.md", "formats.md", "formats-tracker.md", "high-availability.md",
     "incidents.md", "install.md", "metrics.md", "releasing.md", "reliability.md", "report.md", "web.md", "windows.md",
 }  # fmt: skip
-ARABIC_FIRST = {"deploy.md"}  # an overview of its own
 CODE = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 SHELL = re.compile(r"^(?: {4}|\$ )((?:watchdog|sh|python) [^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
 SOURCES = [
@@ -28,7 +27,7 @@ def test_each_english_page_has_its_arabic_twin_or_is_on_the_short_list() -> None
     english = {page.name for page in DOCS.glob("*.md")}
     arabic = {page.name for page in (DOCS / "ar").glob("*.md")}
     assert english - ENGLISH_ONLY <= arabic
-    assert arabic <= english | ARABIC_FIRST
+    assert arabic <= english
 
 
 def test_both_readmes_name_the_same_commands_and_codes() -> None:

@@ -1,0 +1,3 @@
+# Makes sure that the tracker runs under its watchdog: starts both in the background if need be, and says how they are.
+& python (Join-Path $PSScriptRoot 'start_with_monitor.py') --ensure @args
+exit $LASTEXITCODE
