@@ -17,7 +17,7 @@ from watchdog_cli.adapters import descriptors, foreign_json
 from watchdog_kit.records import dataclass
 
 if TYPE_CHECKING:  # who only asks needs none
-    from watchdog_cli.adapters.inbox import Inbox
+    from watchdog_cli.adapters.system import inboxes
 
 SOCKET = "control"
 VERSION = 1
@@ -49,7 +49,7 @@ class ControlServer:
     """Where ``status``, ``stop``, ``restart``, ``pause``, ``resume`` and ``upgrade`` arrive."""
 
     def __init__(
-        self, inbox: "Inbox", folder: str, handle: Callable[[str, Answer, Client], Answer | None]
+        self, inbox: "inboxes.Inbox", folder: str, handle: Callable[[str, Answer, Client], Answer | None]
     ) -> None:
         """Nothing listens before ``open``.
 
