@@ -22,6 +22,8 @@ ADD, DELETE, ONESHOT = 0x1, 0x2, 0x10
 NOTE_EXIT, NOTE_EXITSTATUS = 0x80000000, 0x04000000
 BOOT = "0F1E2D3C-0000-4000-8000-00000000B007"
 HZ = os.sysconf("SC_CLK_TCK")
+with open("/proc/stat", encoding="ascii") as _file:  # the wall time of the boot, as the kernel keeps it
+    BOOTED = next(int(line.split()[1]) for line in _file if line.startswith("btime"))
 STATES = {"Z": 5, "X": 5, "T": 4, "t": 4, "R": 2}  # p_stat; anything else sleeps
 IDENTS = 2**63
 
@@ -192,7 +194,7 @@ class Library:
             group=one.group,
             caught=_caught(one.pid),
         )
-        found.started.seconds, found.started.microseconds = 1_700_000_000 + seconds, ticks * 1_000_000 // HZ
+        found.started.seconds, found.started.microseconds = BOOTED + seconds, ticks * 1_000_000 // HZ
         return bytes(found)
 
     def proc_pidinfo(self, pid: int, flavor: int, argument: Any, room: Any, size: int) -> int:
