@@ -1,6 +1,7 @@
 """What macOS says of processes: shapes as its headers have them, answers read as it gives them."""
 
 import ctypes
+import importlib
 import os
 import signal
 import subprocess
@@ -195,3 +196,15 @@ def test_seam_chooses_the_side_of_macos(noun: str) -> None:
     own = {"inboxes", "notices", "processes", "trees", "usages"}
     assert module.startswith("watchdog_cli.adapters.macos.") == (noun in own)
     assert ".windows" not in module
+
+
+@pytest.mark.parametrize(
+    ("noun", "name"),
+    [("trees", "ChildTree"), ("inboxes", "Inbox"), ("usages", "TreeUsage"), ("notices", "FileNotice")],
+)
+def test_both_sides_can_the_same(noun: str, name: str) -> None:
+    """Each public method of a class behind the seam exists on Linux and on macOS."""
+    linux, mac = (
+        getattr(importlib.import_module(system.module_of(noun, one)), name) for one in ("linux", "darwin")
+    )
+    assert {word for word in dir(linux) if not word.startswith("_")} - set(dir(mac)) == set()
