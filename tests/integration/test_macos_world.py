@@ -113,7 +113,8 @@ def test_a_whole_life_on_a_mac(mac: Mac) -> None:
     assert "took over the running program" in mac.said()
 
     (mac.folder / ".watchdog" / "tracker" / "control").unlink()
-    assert mac.cli("restart").returncode == 0, "the socket is made again when it is asked for by signal"
+    # It is made again when it is asked for by signal; a busy machine may need more than the second that one try takes.
+    wait_until(lambda: mac.cli("restart").returncode == 0, "a restart without its socket", 60)
     third = mac.await_health(but=second)
 
     done = mac.cli("stop")
