@@ -12,6 +12,7 @@ ledger does not know was told by the old system, at its only level of 50 %.
 import contextlib
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -74,6 +75,13 @@ class LedgerFile:
 
     def sync(self, descriptor: int) -> None:
         """Bring what was written to the disk."""
+        if sys.platform == "darwin":
+            import fcntl  # not there on Windows
+
+            # A plain fsync on macOS leaves the bytes in the cache of the drive; not every file system can do more.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+                return
         os.fsync(descriptor)
 
     def sync_folder(self, folder: str) -> None:

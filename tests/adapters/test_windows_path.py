@@ -116,7 +116,7 @@ def test_both_sides_have_every_name_that_is_asked_of_a_noun(noun):
     """Whatever wiring and adapters take from a noun is there on POSIX and on Windows."""
     asked = {word for path in USERS for word in re.findall(rf"\b{noun}\.(\w+)", path.read_text("utf-8"))}
     assert asked
-    for platform in ("linux", "win32"):
+    for platform in ("linux", "darwin", "win32"):
         assert asked <= _names(_tree(noun, platform)), platform
 
 

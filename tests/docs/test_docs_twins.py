@@ -13,7 +13,8 @@ DOCS = ROOT / "docs"
 # Pages for people who look into the files or the numbers; they are in English only.
 ENGLISH_ONLY = {
     "alerts.md", "benchmarks.md", "commands.md", "formats.md", "formats-tracker.md", "high-availability.md",
-    "incidents.md", "install.md", "metrics.md", "releasing.md", "reliability.md", "report.md", "web.md", "windows.md",
+    "incidents.md", "install.md", "macos.md", "metrics.md", "releasing.md", "reliability.md", "report.md",
+    "web.md", "windows.md",
 }  # fmt: skip
 CODE = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 SHELL = re.compile(r"^(?: {4}|\$ )((?:watchdog|sh|python) [^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)

@@ -17,13 +17,14 @@ from watchdog_cli.adapters import descriptors, foreign_json
 from watchdog_kit.records import dataclass
 
 if TYPE_CHECKING:  # who only asks needs none
-    from watchdog_cli.adapters.inbox import Inbox
+    from watchdog_cli.adapters.system import inboxes
 
 SOCKET = "control"
 VERSION = 1
 REQUEST_LIMIT = 4096
 ANSWER_LIMIT = 16 << 20  # an answer repeats the whole command line, which may have 2 MiB
 MOST_CLIENTS = 32
+LONGEST_PATH = 103  # of a socket address on macOS, which has the least room
 Answer = Mapping[str, object]
 
 
@@ -48,7 +49,7 @@ class ControlServer:
     """Where ``status``, ``stop``, ``restart``, ``pause``, ``resume`` and ``upgrade`` arrive."""
 
     def __init__(
-        self, inbox: "Inbox", folder: str, handle: Callable[[str, Answer, Client], Answer | None]
+        self, inbox: "inboxes.Inbox", folder: str, handle: Callable[[str, Answer, Client], Answer | None]
     ) -> None:
         """Nothing listens before ``open``.
 
@@ -71,9 +72,10 @@ class ControlServer:
         """
         self._close_listener()
         listener = socket.socket(
-            socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-        )
+            socket.AF_UNIX, socket.SOCK_STREAM
+        )  # not inherited, as all that Python opens
         try:
+            listener.setblocking(False)
             with _short_path(self._folder) as folder:
                 path = f"{folder}/{SOCKET}"
                 with contextlib.suppress(FileNotFoundError):
@@ -243,7 +245,7 @@ def ask(folder: str, request: Answer, *, limit_s: float | None) -> Iterator[dict
     Raises:
         NoAnswerError: it does not listen or took too long.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(limit_s)
         try:
             with _short_path(folder) as short:
@@ -282,6 +284,24 @@ def _short_path(folder: str) -> Iterator[str]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         short = f"/proc/self/fd/{descriptor}"
-        yield short if os.path.isdir(short) else folder
+        if os.path.isdir(short):
+            yield short
+        elif len(os.fsencode(f"{folder}/{SOCKET}")) <= LONGEST_PATH:
+            yield folder
+        else:
+            with _link_to(folder) as link:
+                yield link
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _link_to(folder: str) -> Iterator[str]:
+    """Where there is no /proc: a link with a short name, in a folder that is nobody else's, for as long as it takes."""
+    import tempfile
+
+    # The folder for temporary files of a user may itself have a long name.
+    with tempfile.TemporaryDirectory(prefix="wd-", dir="/tmp") as place:
+        link = f"{place}/d"
+        os.symlink(os.path.abspath(folder), link)
+        yield link

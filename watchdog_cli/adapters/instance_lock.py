@@ -13,7 +13,8 @@ import sys
 from watchdog_cli.core.errors import AlreadyRunningError, StorageError
 
 HANDED_OVER = "_TRACKER_WATCHDOG_LOCK_FD"  # set across the exec of an upgrade, for ourselves only
-_FLOCK = "@hhqqi"  # struct flock of Linux: type, whence, start, length, pid
+# struct flock: Linux has type, whence, start, length, pid; macOS start, length, pid, type, whence
+_FLOCK = {"linux": "@hhqqi", "darwin": "@qqihh"}
 _FLOCK_ROOM = 64
 
 
@@ -78,11 +79,14 @@ def holder(path: str) -> int | None:
 
 
 def _holder_by_descriptor(descriptor: int) -> int | None:
-    if not sys.platform.startswith("linux"):
+    shape = _FLOCK.get(sys.platform)
+    if shape is None:
         return _holder_by_trying(descriptor)
-    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0).ljust(_FLOCK_ROOM, b"\0")
-    answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
-    kind, _, _, _, pid = struct.unpack_from(_FLOCK, answer)
+    is_linux = shape.startswith("@h")
+    fields = (fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0) if is_linux else (0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
+    answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(shape, *fields).ljust(_FLOCK_ROOM, b"\0"))
+    found = struct.unpack_from(shape, answer)
+    kind, pid = (found[0], found[4]) if is_linux else (found[3], found[2])
     return None if kind == fcntl.F_UNLCK else int(pid)
 
 

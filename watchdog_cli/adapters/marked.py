@@ -2,16 +2,16 @@
 
 import os
 
-from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.launch import RUN_ID, STATE
+from watchdog_cli.adapters.system import processes
 
 
-def find_marked(state_folder: str) -> list[tuple[procfs.Stat, str]]:
+def find_marked(state_folder: str) -> list[tuple[processes.Stat, str]]:
     """All living processes that a watchdog with this state folder started, with their run ids.
 
     Ourselves and our ancestors are left out: the program may have started us.
     """
-    everyone = procfs.everybody()
+    everyone = processes.everybody()
     above = {os.getpid()}
     pid = os.getppid()
     while pid in everyone and pid not in above:
@@ -20,9 +20,9 @@ def find_marked(state_folder: str) -> list[tuple[procfs.Stat, str]]:
     marker = os.fsencode(f"{STATE}={state_folder}")
     found = []
     for one in everyone.values():
-        if one.pid in above or one.is_zombie or not procfs.environment_has(one.pid, marker):
+        if one.pid in above or one.is_zombie or not processes.environment_has(one.pid, marker):
             continue
-        run_id = procfs.environment_value(one.pid, RUN_ID.encode())
+        run_id = processes.environment_value(one.pid, RUN_ID.encode())
         if run_id:
             found.append((one, run_id.decode("ascii", "replace")))
     return sorted(found, key=lambda pair: (pair[0].start_ticks, pair[0].pid))

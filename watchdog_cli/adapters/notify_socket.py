@@ -136,7 +136,7 @@ def tell_manager(*lines: str, environ: dict[str, str] | None = None) -> bool:
     if not address or address[0] not in "@/" or not hasattr(socket, "AF_UNIX"):
         return False
     target = "\0" + address[1:] if address[0] == "@" else address
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         try:
             sender.sendto("\n".join(lines).encode(), target)

@@ -12,7 +12,8 @@ from typing import Self
 from watchdog_cli.adapters.system import inboxes
 from watchdog_cli.core.events import By, Continued, StopAsked
 
-CONTROL = getattr(signal, "SIGRTMIN", None)  # asks us to make a deleted control socket again
+# Asks us to make a deleted control socket again. macOS has no real-time signals; SIGINFO does nothing by itself there.
+CONTROL = getattr(signal, "SIGRTMIN", getattr(signal, "SIGINFO", None))
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )

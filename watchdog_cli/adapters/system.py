@@ -16,6 +16,15 @@ if TYPE_CHECKING:
         from watchdog_cli.adapters.windows import log_pump as pumps
         from watchdog_cli.adapters.windows import marked, notices, processes
         from watchdog_cli.adapters.windows import tree_usage as usages
+    elif sys.platform == "darwin":
+        from watchdog_cli.adapters import control as controls
+        from watchdog_cli.adapters import instance_lock as locks
+        from watchdog_cli.adapters import log_pump as pumps
+        from watchdog_cli.adapters import marked
+        from watchdog_cli.adapters.macos import child as trees
+        from watchdog_cli.adapters.macos import inbox as inboxes
+        from watchdog_cli.adapters.macos import notices, processes
+        from watchdog_cli.adapters.macos import tree_usage as usages
     else:
         from watchdog_cli.adapters import child as trees
         from watchdog_cli.adapters import control as controls
@@ -39,6 +48,14 @@ _MODULES = {
     "trees": ("child", "child"),
     "usages": ("tree_usage", "tree_usage"),
 }
+# What macOS does in its own way; the rest is as on Linux.
+_MACOS = {
+    "inboxes": "inbox",
+    "notices": "notices",
+    "processes": "processes",
+    "trees": "child",
+    "usages": "tree_usage",
+}
 
 __all__ = [
     "controls",
@@ -56,6 +73,8 @@ __all__ = [
 def module_of(noun: str, platform: str = sys.platform) -> str:
     """The full name of the module that does this matter on a platform."""
     posix, windows = _MODULES[noun]
+    if platform == "darwin" and noun in _MACOS:
+        return f"watchdog_cli.adapters.macos.{_MACOS[noun]}"
     return (
         f"watchdog_cli.adapters.windows.{windows}"
         if platform == "win32"

@@ -245,8 +245,8 @@ class _Session:
     def _open_notify(self, stack: ExitStack) -> NotifyServer | None:
         if Source.NOTIFY not in self._settings.policy.sources:
             return None
-        if sys.platform == "win32":
-            raise ConfigError("--sd-notify is a matter of Linux; Windows has no such sockets")
+        if not sys.platform.startswith("linux"):
+            raise ConfigError("--sd-notify is a matter of Linux; only there a socket can say who speaks")
         try:
             server = NotifyServer(self._inbox, self._places.notify, self._run_id)
         except OSError as error:
