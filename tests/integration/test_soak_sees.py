@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from soaking.growth import grown, measure
+from soaking.journal import Journal
 from soaking.receiver import Receiver, count
 from soaking.saved import Saved
 from soaking.words import code_of, contradictions
+from soaking.world import World
 from tracker.alerts import message_of, rise_text
 from tracker.ledger import DUE, Entry
 from tracker.rules import Rise
@@ -95,6 +97,27 @@ def test_damage_on_purpose_is_no_loss(tmp_path: Path) -> None:
     assert saved.look() == []
     saved_by(tmp_path, {"a": {"token": "a", "highestPrice": 4}})
     assert saved.look() == ["highestPrice of a fell from 5 to 4"]
+
+
+def test_a_false_kill_is_seen_and_a_gap_is_not_one(tmp_path: Path) -> None:
+    """A hang outside every freeze is told, one inside is not; a gap of a full disk has no number and no fault."""
+    folder = tmp_path / ".watchdog" / "tracker"
+    folder.mkdir(parents=True)
+    lines = [
+        {"seq": 1, "fact": "hang", "up": 100.0},
+        {"fact": "journal-gap", "lost_bytes": 4},
+        {"seq": 3, "fact": "hang", "up": 500.0},
+    ]
+    (folder / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with Receiver() as receiver:
+        (tmp_path / "aside").mkdir()
+        world = World(tmp_path, tmp_path / "aside", 1, receiver)
+        world.excuses.append((95.0, 101.0))
+        journal = Journal(world)
+        assert journal.look() == []
+        assert [text for text in journal.judge() if "500.0" in text] == journal.judge()
+        assert len(journal.judge()) == 1
+        world.close()
 
 
 def test_growth_is_seen_and_noise_is_not() -> None:

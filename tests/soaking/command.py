@@ -40,6 +40,7 @@ def main() -> int:
         if world.clock is None:
             print("no C compiler is installed: the wall clock is not stepped", flush=True)
         _torment(world, options.minutes * 60)
+        world.close()
     print(f"seed {seed}: {_verdict(world)}")
     if not options.keep and not world.broken:
         shutil.rmtree(aside, ignore_errors=True)
@@ -60,6 +61,9 @@ def _torment(world: World, seconds: float) -> None:
     try:
         world.rest(3, 4)
         while (passed := time.monotonic() - begun) < seconds:
+            if not watcher.is_alive():
+                world.fail("nobody watches any more: the watching thread has ended")
+                break
             spare = int(passed / SPARED_S) % 2 == 1
             fault = faults.choose(spare_watchdog=spare)
             print(f"{time.strftime('%H:%M:%S')} {fault.__name__}", flush=True)

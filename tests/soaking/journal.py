@@ -28,6 +28,8 @@ class Journal:
                 for line in content.splitlines():
                     with contextlib.suppress(ValueError):
                         fact = json.loads(line)
+                        if "seq" not in fact:  # a note of the writer that the disk was full here
+                            continue
                         numbers.append(fact["seq"])
                         if fact["seq"] > self._last:
                             new.append(fact)

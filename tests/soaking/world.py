@@ -58,6 +58,10 @@ class World:
         self._output = self.output.open("ab")
         self._guard = threading.Lock()
 
+    def close(self) -> None:
+        """Let go of the output."""
+        self._output.close()
+
     def environment(self) -> dict[str, str]:
         """Ours, with a mark by which all processes of this soak are known, the clock and the receiver."""
         foreign = ("WATCHDOG_", "TRACKER_")
