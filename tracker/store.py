@@ -116,8 +116,8 @@ class Store:
         restored = Restored()
         data, loaded = self._read_backup(backup)
         if self._stat() is not None:
-            present = self._read(self._place.tokens)
             try:
+                present = self._read(self._place.tokens)
                 count = len(token_file.decode(present).tokens)
             except DamagedError as error:
                 set_aside(self._place, restored, f"the main file is damaged ({error})")
@@ -165,15 +165,13 @@ class Store:
         )
 
     def _read_backup(self, backup: Backup) -> tuple[bytes, Loaded]:
-        data = self._read(os.path.join(self._place.backups, backup.name))
-        reason = ""
-        if backup.ours and backups.digest_of(data) != backup.digest:
-            reason = "its content is not what its name says"
-        else:
-            try:
+        try:
+            data = self._read(os.path.join(self._place.backups, backup.name))
+            if not backup.ours or backups.digest_of(data) == backup.digest:
                 return data, token_file.decode(data)
-            except DamagedError as error:
-                reason = str(error)
+            reason = "its content is not what its name says"
+        except DamagedError as error:
+            reason = str(error)
         raise StorageError(f"backup {backup.name} is damaged: {reason}")
 
     def save(self, tokens: Mapping[str, Token]) -> list[str]:
@@ -297,6 +295,8 @@ class Store:
     def _read(self, path: str) -> bytes:
         try:
             with open(path, "rb") as file:
+                if os.fstat(file.fileno()).st_size > token_file.FILE_LIMIT:
+                    raise DamagedError("it is larger than 512MiB, which no list of tokens is")
                 return file.read()
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror}") from error

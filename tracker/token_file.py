@@ -25,6 +25,7 @@ from tracker.model import (
 )
 from watchdog_kit.records import dataclass
 
+FILE_LIMIT = 512 * 1024 * 1024  # ten times 10,000 tokens with full history; more would only eat the memory
 _BLANK = " \t\r\n"
 _POINT_START = "\n      {"
 _LIST_START = f'"{HISTORY}": ['

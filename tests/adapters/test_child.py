@@ -1,6 +1,7 @@
 """Process trees: started, signalled and reaped as a whole, and never anybody else."""
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -19,6 +20,7 @@ from watchdog_cli.adapters import child as child_module
 from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.child import Identity
 from watchdog_cli.adapters.marked import find_marked
+from watchdog_cli.adapters.spawn_fault import explain
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.events import ChildExited, TreeEmpty
 from watchdog_cli.core.record import ExitStatus
@@ -186,6 +188,14 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpawnError, match=r"folder .*gone does not exist; pick another with -C"):
         nest.spawn(["true"])
     nest.close()
+
+
+def test_passing_trouble_is_no_fault_of_the_folder(tmp_path: Path) -> None:
+    """No process or descriptor to be had is told as such and tried again, whatever the folder looks like."""
+    for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE):
+        told = explain(OSError(number, os.strerror(number)), "true", str(tmp_path / "gone"), {})
+        assert told.transient
+        assert os.strerror(number) in str(told)
 
 
 def test_program_that_is_being_written_may_work_later(nest: Nest, tmp_path: Path) -> None:

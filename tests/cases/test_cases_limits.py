@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import signal
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,14 @@ from waiting import wait_until
 
 STEADY = (*QUICK, "--quiet", "--no-heartbeat", "--max-restarts", "unlimited")
 SLEEPER = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
+USER = 61_234  # nobody's, so that nobody else's processes count
+AS_SOMEBODY = (
+    *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"),
+    *(
+        "--inh-caps=-all,+dac_override",
+        "--ambient-caps=-all,+dac_override",
+    ),  # may read all files, is not root
+)
 ROOTS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 
 
@@ -52,6 +61,40 @@ def test_R05_no_process_to_be_had_for_a_while(rig: Rig, group: Path) -> None:
     assert process.poll() is None
     assert rig.status()["state"] in ("waiting", "starting")
     (group / "pids.max").write_text("max")
+    assert rig.other_child(pid) != pid
+    assert rig.healthy()["state"] == "running"
+    assert rig.cli("stop").returncode == 0
+    assert process.wait(30) == 0
+
+
+def _let_have(pid: int, count: str) -> None:
+    """Set how many processes its user may have, as that user may itself (``ulimit -u``)."""
+    prefix = AS_SOMEBODY if os.geteuid() == 0 else ()
+    subprocess.run([*prefix, "prlimit", "--pid", str(pid), f"--nproc={count}:"], check=True, timeout=30)
+
+
+@pytest.mark.timeout(150)
+def test_R05_no_process_for_this_user_for_a_while(rig: Rig) -> None:
+    """``ulimit -u`` is reached, which root would not feel: told with its reason, and over when the limit is lifted."""
+    rig.folder.chmod(0o777)
+    prefix = AS_SOMEBODY if os.geteuid() == 0 else ()
+    process = rig.run(*STEADY, "--", *SLEEPER, prefix=prefix)
+    pid = rig.child()
+    usual = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    _let_have(process.pid, "1")
+    os.kill(pid, signal.SIGKILL)
+    failed = rig.fact("spawn-failed", 2, 60)
+    assert "temporarily unavailable" in failed["text"]
+    assert process.poll() is None
+    assert rig.status()["state"] in ("waiting", "starting")
+    assert rig.cli("stop").returncode == 0  # also without a process to be had
+    assert process.wait(30) == 0
+    process = rig.run(*STEADY, "--", *SLEEPER, prefix=prefix)
+    pid = rig.child()
+    _let_have(process.pid, "1")
+    os.kill(pid, signal.SIGKILL)
+    rig.fact("spawn-failed", len(rig.facts("spawn-failed")) + 2, 60)
+    _let_have(process.pid, str(usual) if usual != resource.RLIM_INFINITY else "unlimited")
     assert rig.other_child(pid) != pid
     assert rig.healthy()["state"] == "running"
     assert rig.cli("stop").returncode == 0

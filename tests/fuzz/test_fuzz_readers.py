@@ -1,13 +1,19 @@
 """No content of a file, whatever it is, makes a reader raise anything but its documented error, or eat memory."""
 
+import contextlib
 import json
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tracker.errors import UnrecoverableError
+from tracker.place import Place
+from tracker.store import Store
 from tracker.token_file import DamagedError, decode
 from watchdog_cli.adapters import heartbeat, state_file
 from watchdog_cli.adapters.config_file import load_settings
@@ -175,6 +181,77 @@ def test_a_token_file_of_any_content(content: bytes) -> None:
         assert "\n" not in str(error)
     else:
         assert loaded is not None
+
+
+def _load_tokens(folder: Path) -> None:
+    place = Place(str(folder))
+    place.prepare()
+    with contextlib.suppress(UnrecoverableError):  # there is no backup either
+        Store(place, 10).load()
+
+
+def _load_state(folder: Path) -> None:
+    with contextlib.suppress(BadStateError):
+        state_file.load(str(folder / "state.json"))
+
+
+def _load_config(folder: Path) -> None:
+    with contextlib.suppress(ConfigError):
+        load_settings(str(folder), {}, environ={})
+
+
+READERS: list[tuple[str, Callable[[Path], object], int]] = [
+    ("tracked_tokens.json", _load_tokens, 12_000_000),
+    ("state.json", _load_state, 12_000_000),
+    ("watchdog.toml", _load_config, 12_000_000),
+    ("journal.jsonl", lambda folder: read_notes(str(folder / "journal.jsonl")), 400_000_000),
+]
+
+
+@pytest.mark.parametrize(("name", "read", "bound"), READERS, ids=[name for name, _, _ in READERS])
+def test_each_reader_has_its_bound(
+    tmp_path: Path, name: str, read: Callable[[Path], object], bound: int
+) -> None:
+    """1.2 GB of nothing in the place of any file: its documented error, and memory within its bound."""
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(1_200_000_000)
+    tracemalloc.start()
+    try:
+        read(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < bound
+
+
+MOST_BYTES_EACH = 400  # of memory for each byte of a file: numbers and names as Python holds them
+CONTENTS = (
+    st.binary(max_size=3000) | SPECIAL | st.lists(JSON, max_size=40).map(lambda v: json.dumps(v).encode())
+)
+
+
+@CAREFUL
+@given(content=CONTENTS)
+def test_memory_grows_with_the_content_and_no_faster(tmp_path: Path, content: bytes) -> None:
+    """Whatever stands in the file, what the readers use is a small multiple of its size."""
+    (tmp_path / "journal.jsonl").write_bytes(content)
+    (tmp_path / "watchdog.toml").write_bytes(content)
+    readers: list[Callable[[], object]] = [
+        lambda: heartbeat.parse(content),
+        lambda: state_file.decode(content),
+        lambda: decode(content),
+        lambda: read_notes(str(tmp_path / "journal.jsonl")),
+        lambda: _load_config(tmp_path),
+    ]
+    for read in readers:
+        tracemalloc.start()
+        try:
+            with contextlib.suppress(NotABeatError, BadStateError, DamagedError):
+                read()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 4_000_000 + MOST_BYTES_EACH * len(content)
 
 
 def test_a_huge_file_is_not_taken_into_memory(tmp_path: Path) -> None:

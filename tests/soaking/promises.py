@@ -1,176 +1,110 @@
-"""What must hold all the while, and what must hold in the end."""
+"""Looks at every promise again and again while the faults go on."""
 
 import contextlib
 import json
-import os
-import re
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from soaking.world import CHAT, TIMEOUT_S, World
+from soaking.growth import Growth
+from soaking.journal import Journal
+from soaking.saved import Saved
+from soaking.world import World
 
-ABSENT_LIMIT_S = 20.0  # delay, ladder, and the start of Python on a machine that is busy with other things
-LIMITS = {"descriptors": 64, "threads": 10, "rss_mb": 60, "files": 400}
-MORE_IN_THE_END = {"descriptors": 0, "threads": 0, "rss_mb": 3, "files": 60}
-FEWEST_LOOKS = 40  # in each half, before they are compared
-TOLD = re.compile(r"level ([\d.]+) %.*?\n(?:.*\n)*?(\w{32,44})\n")
+ABSENT_LIMIT_S = 25.0  # delay, ladder, and the start of Python on a machine that is busy with other things
 
 
 class Promises:
-    """Looks at a world from outside, again and again."""
+    """The watching thread's work, and the judgement at the end."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
-        self.tokens: dict[str, tuple[str, float]] = {}  # address: when it was first seen, highest rise saved
-        self.looks: list[dict[str, float]] = []
+        self._world = world
+        self.saved = Saved(world.folder)
+        self.growth = Growth(world.folder)
+        self.journal = Journal(world)
         self._absent_since: float | None = None
+        self._told_twice: set[str] = set()
+        self._next_slow = 0.0
 
     def watch(self) -> None:
-        """Look at everything, until the end."""
-        while not self.world.over.is_set():
-            self.look_at_trackers()
-            self.look_at_saved_state()
-            self.look_at_watchdog()
-            self.world.over.wait(0.1)
+        """Look at everything until the end."""
+        while not self._world.over.is_set():
+            self._look_at_trackers()
+            self._note(self.saved.look(wanted=self._world.wanted))
+            if time.monotonic() >= self._next_slow:
+                self._next_slow = time.monotonic() + 0.7
+                self._look_at_watchdog()
+                self._note(self.journal.look())
+                self.look_at_alerts()
+            self._world.over.wait(0.1)
 
-    def look_at_trackers(self) -> None:
+    def _note(self, texts: list[str]) -> None:
+        for text in texts:
+            self._world.fail(text)
+
+    def _look_at_trackers(self) -> None:
         """Never two; never none for long."""
-        world = self.world
-        first = world.trackers()
+        first = self._world.trackers()
         if len(first) > 1:
-            second = world.trackers()  # one may just have been ending while we read
+            second = self._world.trackers()  # one may just have been ending while we read
             both = sorted(set(first) & set(second))
             if len(both) > 1:
-                world.fail(f"two trackers at once: {both}")
+                self._world.fail(f"two trackers at once: {both}")
         now = time.monotonic()
-        if first or not world.wanted:
+        if first or not self._world.wanted:
             self._absent_since = None
         elif self._absent_since is None:
             self._absent_since = now
         elif now - self._absent_since > ABSENT_LIMIT_S:
-            world.fail(f"no tracker for {ABSENT_LIMIT_S} s")
+            self._world.fail(f"no tracker for {ABSENT_LIMIT_S} s")
             self._absent_since = None
 
-    def look_at_saved_state(self) -> None:
-        """The main file always loads; no token, no beginning and no highest rise that it held is ever lost."""
-        world = self.world
-        try:
-            saved: dict[str, dict[str, Any]] = json.loads((world.folder / "tracked_tokens.json").read_bytes())
-        except FileNotFoundError:
-            if self.tokens:
-                world.fail("tracked_tokens.json is gone")
-            return
-        except ValueError as error:
-            world.fail(f"tracked_tokens.json does not load: {error}")
-            return
-        lost = sorted(self.tokens.keys() - saved.keys())
-        if lost:
-            world.fail(f"tokens were lost: {lost[:3]}")
-        for address, token in saved.items():
-            begun, rise = str(token.get("startTime")), float(token.get("maxRisePercentage") or 0)
-            known = self.tokens.get(address)
-            if known is not None and begun != known[0]:
-                world.fail(f"{address} began at {known[0]}, and now at {begun}")
-            if known is not None and rise < known[1]:
-                world.fail(f"{address} had risen by {known[1]} %, and now by {rise} %")
-            self.tokens[address] = (begun, rise)
+    def _look_at_watchdog(self) -> None:
+        pid = self._world.watchdog_pid()
+        if pid is not None:
+            self._note(self.growth.look(pid, time.monotonic()))
 
-    def look_at_watchdog(self) -> None:
-        """It does not grow, and neither does its folder."""
-        pid = self.world.watchdog_pid()
-        if pid is None:
-            return
-        with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
-            status = Path(f"/proc/{pid}/status").read_text()
-            values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-            seen = {
-                "descriptors": float(len(os.listdir(f"/proc/{pid}/fd"))),
-                "threads": float(values["Threads"]),
-                "rss_mb": int(values["VmRSS"].split()[0]) / 1024,
-                "files": float(sum(len(files) for _, _, files in os.walk(self.world.folder))),
-            }
-            self.looks.append(seen)
-            for key, limit in LIMITS.items():
-                if seen[key] > limit:
-                    self.world.fail(f"the watchdog has {seen[key]:g} {key}")
-
-    def most(self) -> dict[str, float]:
-        """The heaviest that was seen."""
-        return {key: max((look[key] for look in self.looks), default=0) for key in LIMITS}
-
-    # --- in the end ------------------------------------------------------------------------------------------
+    def look_at_alerts(self) -> None:
+        """Nothing arrived twice, and the list of what was told has nobody twice."""
+        twice = set(self._world.receiver.twice()) - self._told_twice
+        self._told_twice |= twice
+        self._note([f"told twice: {each}" for each in sorted(twice)])
+        with contextlib.suppress(OSError):
+            told = (self._world.folder / "sent_tokens.txt").read_text(errors="replace").split()
+            if len(told) != len(set(told)) and "list" not in self._told_twice:
+                self._told_twice.add("list")
+                self._world.fail("an address stands twice in sent_tokens.txt")
 
     def judge(self) -> None:
-        """Look at what is left: journal, logs, the chat, and what grew."""
-        self._judge_journal()
-        self._judge_chat()
-        self._judge_growth()
-        missing = sorted(self.world.added - self.tokens.keys())
-        if missing:
-            self.world.fail(f"tokens that were added are not in the file: {missing[:3]}")
+        """Say at the end what only the whole shows."""
+        self._note(self.journal.look())
+        self._note(self.journal.judge())
+        self._note(self.saved.look())
+        self._note(self.growth.judge())
+        self.look_at_alerts()
+        self._judge_ledger()
+        logs = (self._world.folder / "logs").glob("*.log*")
+        for path in (*logs, self._world.output):
+            with contextlib.suppress(OSError):
+                if b"Traceback" in path.read_bytes():
+                    self._world.fail(f"a traceback in {path.name}")
+        left = [str(path) for path in self._world.folder.glob(".watchdog/**/*.wdtmp")]
+        if left:
+            self._world.fail(f"unfinished files were left: {left}")
 
-    def _judge_journal(self) -> None:
-        facts = []
-        for name in ("journal.jsonl.2", "journal.jsonl.1", "journal.jsonl"):
-            with contextlib.suppress(FileNotFoundError):
-                for line in (self.world.folder / ".watchdog" / "tracker" / name).read_bytes().splitlines():
-                    with contextlib.suppress(ValueError):
-                        facts.append(json.loads(line))
-        numbers = [fact["seq"] for fact in facts if "seq" in fact]
-        if numbers != sorted(numbers):
-            self.world.fail("the journal is out of order")
-        for fact in facts:
-            if fact.get("fact") != "hang":
-                continue
-            if not any(start <= fact["up"] <= end + TIMEOUT_S + 2 for start, end in self.world.excuses):
-                self.world.fail(f"a false kill: {fact}")
-        for name in ("logs/tracker.log", "watchdog.out", "logs/tracker.watchdog.log"):
-            with contextlib.suppress(FileNotFoundError):
-                if b"Traceback" in (self.world.folder / name).read_bytes():
-                    self.world.fail(f"a traceback in {name}")
-
-    def _judge_chat(self) -> None:
-        """What people got: each rise of each token once at most; and no rise that we lost without a word."""
-        told = self.told()
-        twice = [one for one, count in told.items() if count > 1]
-        if twice:
-            self.world.fail(f"told twice: {twice[:3]}")
-        listed = _lines(self.world.folder / "sent_tokens.txt")
-        if len(listed) != len(set(listed)):
-            self.world.fail("an address stands twice in sent_tokens.txt")
-        ledger = [json.loads(line) for line in _lines(self.world.folder / "sent_tokens.ledger.jsonl")]
-        whose = {line["id"]: line["token"] for line in ledger if "token" in line}
-        noted = {whose[line["id"]] for line in ledger if line["state"] == "sent"}
-        if not noted <= set(listed):
-            self.world.fail(f"told, but not in sent_tokens.txt: {sorted(noted - set(listed))[:3]}")
-        foreign = {message.chat for message in self.world.chat.messages} - {CHAT}
-        if foreign:
-            self.world.fail(f"told to {foreign}")
-
-    def told(self) -> Counter[tuple[str, str]]:
-        """How often each token and level was told."""
-        return Counter(
-            (address, level)
-            for text in self.world.chat.texts()
-            for level, address in TOLD.findall(f"{text}\n")
-        )
-
-    def _judge_growth(self) -> None:
-        """The lightest look of the second half is no heavier than the heaviest of the first."""
-        half = len(self.looks) // 2
-        if half < FEWEST_LOOKS:
-            return
-        for key, more in MORE_IN_THE_END.items():
-            early = max(look[key] for look in self.looks[:half])
-            late = min(look[key] for look in self.looks[half:])
-            if late > early + more:
-                self.world.fail(f"{key} grew: at most {early:g} in the first half, at least {late:g} later")
+    def _judge_ledger(self) -> None:
+        """Who was told stands in the list that people read."""
+        listed = set(_lines(self._world.folder / "sent_tokens.txt"))
+        ledger = []
+        for line in _lines(self._world.folder / "sent_tokens.ledger.jsonl"):
+            with contextlib.suppress(ValueError):  # cut off by a kill: that step was not taken
+                ledger.append(json.loads(line))
+        whose = {step["id"]: step["token"] for step in ledger if step.get("token")}
+        sent = {whose[step["id"]] for step in ledger if step["state"] == "sent" and step["id"] in whose}
+        if not sent <= listed:
+            self._world.fail(f"told, but not in sent_tokens.txt: {sorted(sent - listed)[:3]}")
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except FileNotFoundError:
-        return []
+    with contextlib.suppress(OSError):
+        return path.read_text(errors="replace").splitlines()
+    return []

@@ -29,7 +29,7 @@ def read_notes(path: str) -> list[Note]:
     except OSError:
         return []
     try:
-        contents = (file.read(0, FILE_LIMIT) for file in reversed(row))
+        contents = (file.read(0, min(file.size_now(), FILE_LIMIT)) for file in reversed(row))
         return list(
             parse_notes(
                 line for content in contents for line in content.decode("utf-8", "replace").split("\n")

@@ -13,12 +13,13 @@ SHOWN = 200  # characters of a name in a message
 
 def explain(error: OSError, program: str, folder: str, environment: Mapping[str, str]) -> SpawnError:
     """What went wrong, for which thing, and what to do."""
-    transient = error.errno in PASSING
-    if len(program) > SHOWN:  # the system knows the whole name, a person needs its beginning
-        return SpawnError(f"cannot start {program[:SHOWN]}...: {error.strerror}", transient=transient)
+    if error.errno in PASSING:  # before any look at the folder: what passes is nobody's typo
+        return SpawnError(f"cannot start {_shown(program)}: {error.strerror}", transient=True)
+    if len(program) > SHOWN:
+        return SpawnError(f"cannot start {_shown(program)}: {error.strerror}")
     if not os.path.isdir(folder):
         return SpawnError(f"folder {folder} does not exist; pick another with -C")
-    if not os.access(folder, os.X_OK):
+    if not os.access(folder, os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         return SpawnError(f"folder {folder} cannot be entered: permission denied; pick another with -C")
     if error.errno == errno.ENOENT:
         return SpawnError(_explain_missing(program, folder, environment))
@@ -38,7 +39,12 @@ def explain(error: OSError, program: str, folder: str, environment: Mapping[str,
         )
     if error.errno == errno.E2BIG:
         return SpawnError("its arguments and environment are too long for the system")
-    return SpawnError(f"cannot start {program}: {error.strerror}", transient=transient)
+    return SpawnError(f"cannot start {program}: {error.strerror}")
+
+
+def _shown(program: str) -> str:
+    """The system knows the whole name, a person needs its beginning."""
+    return program if len(program) <= SHOWN else f"{program[:SHOWN]}..."
 
 
 def _explain_missing(program: str, folder: str, environment: Mapping[str, str]) -> str:
