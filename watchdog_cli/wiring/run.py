@@ -228,6 +228,10 @@ class _Session:
 
                 drop_old(self._places)
             return None
+        if not sys.platform.startswith("linux"):
+            raise ConfigError(
+                "--lease is a matter of Linux so far: its guard counts on the kernel's way to end a tree"
+            )
         from watchdog_cli.wiring.lease import LeaseKeeper  # what it loads is only for those who need it
 
         self._keeper = LeaseKeeper(
