@@ -38,4 +38,4 @@ mypy --config-file= --strict --platform win32 --follow-imports=silent -p watchdo
     -m watchdog_cli.wiring.scene -m watchdog_cli.wiring.report -m watchdog_cli.wiring.upgrade
 lint-imports
 scripts/windows_tests.sh -q
-exec pytest -q -n "${WORKERS:-2}" "$@"
+exec pytest -q -n "${WORKERS:-3}" "$@"

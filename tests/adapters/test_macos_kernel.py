@@ -207,4 +207,5 @@ def test_both_sides_can_the_same(noun: str, name: str) -> None:
     linux, mac = (
         getattr(importlib.import_module(system.module_of(noun, one)), name) for one in ("linux", "darwin")
     )
-    assert {word for word in dir(linux) if not word.startswith("_")} - set(dir(mac)) == set()
+    missing = {word for word in dir(linux) if not word.startswith("_")} - set(dir(mac))
+    assert missing <= {"owns_all_children"}, "asked by the guard of a lease alone, which is Linux's so far"

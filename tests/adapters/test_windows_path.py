@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 USERS = [
     path for path in ROOT.glob("watchdog_cli/*/*.py") if "adapters.system import" in path.read_text("utf-8")
 ]
-# Offered on POSIX alone: descriptors that are waited for.
-POSIX_ONLY = {("inboxes", "Inbox"): {"register", "unregister"}}
+# Offered on POSIX alone: descriptors that are waited for, and what the guard of a lease asks, which is Linux's so far.
+POSIX_ONLY = {("inboxes", "Inbox"): {"register", "unregister"}, ("trees", "ChildTree"): {"owns_all_children"}}
 
 IMPORT_ALL = r"""
 import sys, os, signal, select, socket, ctypes, importlib, types
@@ -55,8 +55,8 @@ signal.SIGBREAK, signal.CTRL_BREAK_EVENT = 21, 1
 
 NOT_THERE = {
     f"watchdog_cli.adapters.{name}"
-    for name in ("child", "inbox", "instance_lock", "libc", "log_pump", "marked", "tree_usage")
-}
+    for name in ("child", "guard", "inbox", "instance_lock", "libc", "log_pump", "marked", "tree_usage")
+} | {"watchdog_cli.wiring.lease", "watchdog_cli.wiring.lease_hold"}  # --lease is refused before they are loaded
 names = []
 for path in sys.argv[1:]:
     name = path.replace("/", ".").removesuffix(".py").removesuffix(".__init__")
