@@ -106,8 +106,20 @@ def _names(tree: ast.Module) -> set[str]:
 
 
 def _methods(tree: ast.Module, name: str) -> set[str]:
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    named = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    """The public methods of a class, those of its bases among them."""
+    found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    named = {node.name for node in found.body if isinstance(node, ast.FunctionDef)}
+    origin = {
+        alias.name: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+    }
+    for base in found.bases:
+        word = base.value if isinstance(base, ast.Subscript) else base
+        if isinstance(word, ast.Name) and origin.get(word.id, "").startswith("watchdog_cli."):
+            path = ROOT / (origin[word.id].replace(".", "/") + ".py")
+            named |= _methods(ast.parse(path.read_text("utf-8")), word.id)
     return {one for one in named if not one.startswith("_")}
 
 

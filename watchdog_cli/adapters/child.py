@@ -10,27 +10,52 @@ the identity was checked, so it can never reach a stranger who got the same numb
 import contextlib
 import os
 import signal
-import subprocess
 
 from watchdog_cli.adapters import descriptors, libc, procfs
 from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.inbox import Inbox
-from watchdog_cli.adapters.launch import RUN_ID, Launch, child_environment
-from watchdog_cli.adapters.spawn_fault import explain
-from watchdog_cli.core.errors import SpawnError
+from watchdog_cli.adapters.launch import RUN_ID, Launch
+from watchdog_cli.adapters.posix_tree import PosixTree
 from watchdog_cli.core.events import ChildExited, TreeEmpty
-from watchdog_cli.core.record import ExitStatus, Run, one_line
+from watchdog_cli.core.record import ExitStatus
 
-KILL_ROUNDS = 8  # a tree that forks while it is killed needs several
-SHOWN = 4  # survivors named one by one
+__all__ = ["ChildTree", "Identity", "Launch"]
+
 MOST_WATCHED = (
     256  # members of a tree whose end is waited for by descriptor; fewer where descriptors are short
 )
 MIXED = "_TRACKER_WATCHDOG_MIXED"  # set across the exec of an upgrade, for ourselves only
 
 
-class ChildTree:
+def _send(one: procfs.Stat, number: int) -> bool:
+    """Send a signal to just this process, never to another one that got its number."""
+    try:
+        descriptor = os.pidfd_open(one.pid)
+    except OSError:
+        return False
+    try:
+        found = procfs.stat(one.pid)
+        if found is None or found.start_ticks != one.start_ticks:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _status(code: int, status: int) -> ExitStatus:
+    if code == os.CLD_EXITED:
+        return ExitStatus(code=status)
+    return ExitStatus(signal=status)
+
+
+class ChildTree(PosixTree[Inbox]):
     """The one process tree that we look after."""
+
+    processes = procfs
+    _send = staticmethod(_send)
 
     def __init__(self, inbox: Inbox, launch: Launch, *, is_init: bool) -> None:
         """Nothing is started yet.
@@ -38,20 +63,10 @@ class ChildTree:
         Args:
             is_init: we are the first process of our world and get everybody's orphans.
         """
-        self._inbox = inbox
-        self._launch = launch
+        super().__init__(inbox, launch)
         self._is_mixed = is_init or _had_children()
-        self._environment = child_environment(launch.extra)  # made once: it stands between an end and a start
-        self._identity: Identity | None = None
         self._leader_fd: int | None = None
-        self._is_our_child = True
-        self._leader_gone = True
-        self._group_until: int | None = (
-            None  # start ticks after which its group number may be somebody else's
-        )
-        self._told: set[tuple[int, int]] = set()
         self._watched: dict[int, int] = {}  # pid -> pidfd
-        self.helpers: set[int] = set()  # children of ours that look at the tree and are not of it
         try:
             libc.become_subreaper()
             self._holds_orphans = True
@@ -67,67 +82,13 @@ class ChildTree:
         """Whether every child of this process belongs to the tree, helpers aside."""
         return self._holds_orphans and not self._is_mixed
 
-    @property
-    def identity(self) -> Identity | None:
-        """The present run, as long as anybody of it lives."""
-        return self._identity
-
-    # --- beginning ---------------------------------------------------------------------------------------
-
-    def spawn(self, number: int, run_id: str) -> Run:
-        """Start run ``number``.
-
-        Raises:
-            SpawnError: with a text for people, and whether trying again can help.
-        """
-        launch = self._launch
-        environment = {**self._environment, RUN_ID: run_id}
-        try:
-            output = launch.output()
-        except OSError as error:
-            raise SpawnError(f"no descriptor for its output: {error.strerror}", transient=True) from error
-        try:
-            process = subprocess.Popen(
-                launch.argv,
-                cwd=launch.folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise explain(error, launch.argv[0], launch.folder, environment) from error
-        except ValueError as error:  # a NUL byte in an argument
-            raise SpawnError(f"cannot start {launch.argv[0]!r}: {error}") from error
-        finally:
-            os.close(output)
-        process.returncode = 0  # we reap it ourselves, by its pidfd; the Popen object must not
-        found = procfs.stat(process.pid)  # a dead one is a zombie and still there: nobody else reaps it
-        ticks = found.start_ticks if found else 0
-        return self._begin(Identity(process.pid, ticks, run_id, number), is_our_child=True)
-
-    def adopt(self, identity: Identity) -> Run:
-        """Take over a run that an earlier watchdog, or an earlier image of this process, started."""
-        found = procfs.stat(identity.pid)
-        lives = found is not None and found.start_ticks == identity.start_ticks
-        is_our_child = lives and found is not None and found.parent == os.getpid()
-        return self._begin(identity, is_our_child=is_our_child, lives=lives)
-
-    def _begin(self, identity: Identity, *, is_our_child: bool, lives: bool = True) -> Run:
-        self._identity = identity
-        self._is_our_child = is_our_child
-        self._leader_gone = False
-        self._group_until = None if lives else -1
-        self._told.clear()
+    def _watch_leader(self, pid: int, *, lives: bool) -> None:
         if lives:
-            try:
-                self._leader_fd = os.pidfd_open(identity.pid)
-            except ProcessLookupError:
-                self._leader_fd = None  # an adopted one ended this very moment; look() finds out
-        if self._leader_fd is not None:
-            self._inbox.register(self._leader_fd, self._on_leader_fd)
-        return Run(identity.run_id, identity.number, identity.pid)
+            with contextlib.suppress(
+                ProcessLookupError
+            ):  # an adopted one ended this very moment; look() finds out
+                self._leader_fd = os.pidfd_open(pid)
+                self._inbox.register(self._leader_fd, self._on_leader_fd)
 
     # --- ending ------------------------------------------------------------------------------------------
 
@@ -202,59 +163,6 @@ class ChildTree:
             os.close(self._leader_fd)
             self._leader_fd = None
 
-    # --- signals -----------------------------------------------------------------------------------------
-
-    def terminate(self) -> None:
-        """Ask the leader to end; a stopped one is woken, or it could not."""
-        identity = self._identity
-        if identity is not None and not self._leader_gone:
-            found = procfs.stat(identity.pid)
-            if found is not None and found.start_ticks == identity.start_ticks:
-                self._ask(found)
-
-    def terminate_rest(self) -> None:
-        """Ask everybody of the tree who was not asked yet."""
-        for one in self.members():
-            if (one.pid, one.start_ticks) not in self._told:
-                self._ask(one)
-
-    def kill(self) -> None:
-        """Kill the whole tree, again and again until no new member turns up."""
-        killed: set[tuple[int, int]] = set()
-        for _ in range(KILL_ROUNDS):
-            fresh = [one for one in self.members() if (one.pid, one.start_ticks) not in killed]
-            if not fresh:
-                break
-            for one in fresh:
-                _send(one, signal.SIGKILL)
-                killed.add((one.pid, one.start_ticks))
-        if self._leader_gone and self._identity is not None:
-            self._watch_members()
-
-    def send_to_leader(self, number: int) -> bool:
-        """Send a signal that the leader is known to catch; False when it does not, or is stopped and could not."""
-        identity = self._identity
-        if identity is None or self._leader_gone or not procfs.catches(identity.pid, number):
-            return False
-        found = procfs.stat(identity.pid)
-        if found is None or found.start_ticks != identity.start_ticks or found.state in "Tt":
-            return False
-        return _send(found, number)
-
-    def pass_on(self, number: int) -> None:
-        """Give the leader a signal that was sent to us and is meant for it."""
-        identity = self._identity
-        if identity is not None and not self._leader_gone:
-            found = procfs.stat(identity.pid)
-            if found is not None and found.start_ticks == identity.start_ticks:
-                _send(found, number)
-
-    def _ask(self, one: procfs.Stat) -> None:
-        self._told.add((one.pid, one.start_ticks))
-        _send(one, signal.SIGTERM)
-        if one.state in "Tt":
-            _send(one, signal.SIGCONT)
-
     # --- who is there ------------------------------------------------------------------------------------
 
     def members(self) -> list[procfs.Stat]:
@@ -267,7 +175,7 @@ class ChildTree:
         found = roots | procfs.descendants(roots, everyone)
         found -= {os.getpid(), *self.helpers}
         alive = [everyone[pid] for pid in found if pid in everyone and not everyone[pid].is_zombie]
-        return sorted(alive, key=lambda one: (one.pid != identity.pid, one.start_ticks, one.pid))
+        return self._leader_first(alive, identity.pid)
 
     def _roots(self, identity: Identity, everyone: dict[int, procfs.Stat]) -> set[int]:
         roots = set()
@@ -284,10 +192,6 @@ class ChildTree:
             if in_group or procfs.environment_has(one.pid, marker):
                 roots.add(one.pid)
         return roots
-
-    def _is_group_ours(self, one: procfs.Stat) -> bool:
-        """Whether this member of the leader's group got there through the leader, and not through a reused number."""
-        return self._is_our_child or self._group_until is None or one.start_ticks <= self._group_until
 
     def _is_empty(self) -> bool:
         """Whether nobody of the tree is left; cheap where the kernel can answer it in one call."""
@@ -335,28 +239,6 @@ class ChildTree:
         self._inbox.unregister(descriptor)
         os.close(descriptor)
 
-    def survivors(self) -> list[str]:
-        """Who still lives, as ``pid 12 (python)``; the first few."""
-        alive = self.members()
-        names = [f"pid {one.pid} ({one_line(one.name)})" for one in alive[:SHOWN]]
-        return [*names, f"{len(alive) - SHOWN} more"] if len(alive) > SHOWN else names
-
-    def resident_bytes(self) -> int:
-        """Resident memory of the whole tree."""
-        return sum(procfs.resident_bytes(one.pid) for one in self.members())
-
-    def is_member(self, pid: int) -> bool:
-        """Whether ``pid`` is the leader or one of its descendants."""
-        leader = self._identity.pid if self._identity else 0
-        for _ in range(64):  # deeper trees do not beat
-            if pid == leader:
-                return True
-            found = procfs.stat(pid)
-            if found is None or found.parent <= 1:
-                return False
-            pid = found.parent
-        return False
-
 
 def _had_children() -> bool:
     """Whether we are the parent of processes that no tree of ours began, as after ``job & exec watchdog run``."""
@@ -368,27 +250,3 @@ def _had_children() -> bool:
     except ChildProcessError:
         return False
     return True
-
-
-def _send(one: procfs.Stat, number: int) -> bool:
-    """Send a signal to just this process, never to another one that got its number."""
-    try:
-        descriptor = os.pidfd_open(one.pid)
-    except OSError:
-        return False
-    try:
-        found = procfs.stat(one.pid)
-        if found is None or found.start_ticks != one.start_ticks:
-            return False
-        signal.pidfd_send_signal(descriptor, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _status(code: int, status: int) -> ExitStatus:
-    if code == os.CLD_EXITED:
-        return ExitStatus(code=status)
-    return ExitStatus(signal=status)

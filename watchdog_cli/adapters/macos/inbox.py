@@ -4,43 +4,29 @@ The main thread sleeps in one ``kevent``. Source: kqueue(2) of macOS.
 """
 
 import contextlib
-import os
 import select
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from watchdog_cli.adapters.macos.kernel import NOTE_EXITSTATUS
-from watchdog_cli.core.events import Event
+from watchdog_cli.adapters.pipe_mailbox import PipeMailbox
 
-LONGEST_WAIT_S = 86400.0  # waking once a day costs nothing
 MOST_EVENTS = 64  # taken at once; the rest come at the next wait
 STATUS_BITS = 0xFFFF  # of the data of a notice: what wait(2) gives
 
 _kqueue: Any = select  # its names for kqueue are not there on the systems where types are checked
 
 
-class Inbox:
-    """It belongs to the thread that makes it."""
+class Inbox(PipeMailbox):
+    """kqueue; it tells of processes and of time, too."""
 
     def __init__(self) -> None:
-        self._events: deque[Event] = deque()
-        self._calls: deque[Callable[[], None]] = deque()
-        self._owner = threading.get_ident()
         self._descriptors: dict[int, tuple[int, Callable[[], None]]] = {}  # descriptor -> filter, callback
         self._processes: dict[int, Callable[[int | None], None]] = {}
         self._timers: dict[int, Callable[[], None]] = {}
         self._timer = 0
         self._queue = _kqueue.kqueue()
-        self.after_wake: Callable[[], None] | None = None  # runs in the main thread after each wake-up
-        self._wake_read, self.wake_fd = os.pipe()
-        os.set_blocking(self._wake_read, False)
-        os.set_blocking(self.wake_fd, False)
-        self.register(self._wake_read, self._drain_wake)
-
-    # --- what is waited for ------------------------------------------------------------------------------
+        super().__init__()
 
     def register(self, descriptor: int, callback: Callable[[], None], *, writable: bool = False) -> None:
         """Call ``callback`` in the main thread whenever the descriptor is ready."""
@@ -88,43 +74,6 @@ class Inbox:
     def _change(self, ident: int, kind: int, flags: int, notes: int = 0, data: int = 0) -> None:
         self._queue.control([_kqueue.kevent(ident, kind, flags, notes, data)], 0, 0)
 
-    # --- what came ---------------------------------------------------------------------------------------
-
-    def put(self, event: Event) -> None:
-        """Add an event, from any thread; the owner itself is awake when it puts one in."""
-        self._events.append(event)
-        if threading.get_ident() != self._owner:
-            self.wake()
-
-    def call(self, callback: Callable[[], None]) -> None:
-        """Let the main thread call ``callback`` as soon as it is awake; from any thread."""
-        self._calls.append(callback)
-        self.wake()
-
-    def wake(self) -> None:
-        """End the present wait, from any thread or signal handler."""
-        try:
-            os.write(self.wake_fd, b"\0")
-        except BlockingIOError:
-            return  # the pipe is full of wake-ups already
-
-    def get(self, until: float | None) -> Event | None:
-        """The next event; None when ``until`` (monotonic seconds) has come, or when only a callback ran."""
-        if not self._events:
-            timeout = LONGEST_WAIT_S if until is None else max(0.0, until - time.monotonic())
-            self._wait(min(LONGEST_WAIT_S, timeout))
-        return self._events.popleft() if self._events else None
-
-    def take_waiting(self) -> list[Event]:
-        """All events that are there already, without looking for more."""
-        waiting = list(self._events)
-        self._events.clear()
-        return waiting
-
-    def poll(self) -> None:
-        """Run the callbacks of all that is ready, without waiting."""
-        self._wait(0.0)
-
     def _wait(self, timeout: float) -> None:
         for found in self._queue.control(None, MOST_EVENTS, timeout):
             # An earlier callback of this round may have unregistered it, so nobody need be there any more.
@@ -140,19 +89,7 @@ class Inbox:
                 if callback is not None and kind == found.filter:
                     callback()
 
-    def _drain_wake(self) -> None:
-        try:
-            while len(os.read(self._wake_read, 4096)) == 4096:
-                pass
-        except BlockingIOError:
-            pass
-        while self._calls:
-            self._calls.popleft()()
-        if self.after_wake is not None:
-            self.after_wake()
-
     def close(self) -> None:
         """Close all that the inbox itself opened."""
         self._queue.close()
-        os.close(self._wake_read)
-        os.close(self.wake_fd)
+        super().close()

@@ -19,51 +19,38 @@ from collections.abc import Sequence
 from ctypes import byref, wintypes
 
 from watchdog_cli.adapters.identity import Identity
-from watchdog_cli.adapters.launch import RUN_ID, STATE, Launch, child_environment
-from watchdog_cli.adapters.spawn_fault import explain
+from watchdog_cli.adapters.launch import RUN_ID, STATE, Launch
+from watchdog_cli.adapters.tree import Tree
 from watchdog_cli.adapters.windows import api, processes
 from watchdog_cli.adapters.windows.inbox import Inbox
 from watchdog_cli.adapters.windows.job import Job
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.events import ChildExited, TreeEmpty
-from watchdog_cli.core.record import ExitStatus, Run, one_line
+from watchdog_cli.core.record import ExitStatus, Run
 
 assert sys.platform == "win32"
 
 STOP_FILE = "WATCHDOG_STOP_FILE"
 _REQUEST = "stop-request-"
-SHOWN = 4  # survivors named one by one
 _MOST_WAITED = 63  # handles in one wait of the system
 _CONSOLE_HOST = "conhost.exe"
 _ASLEEP = 0x4  # CREATE_SUSPENDED
 _LOOK_AGAIN_MS = 50  # for members that may not be opened to be waited for
 
 
-class ChildTree:
+class ChildTree(Tree[Inbox]):
     """The one process tree that we look after."""
+
+    processes = processes
 
     def __init__(self, inbox: Inbox, launch: Launch, *, is_init: bool) -> None:
         """Nothing is started yet."""
         del is_init
-        self._inbox = inbox
-        self._launch = launch
+        super().__init__(inbox, launch)
         self._state_folder = launch.extra.get(STATE, "")
         self._stop_file = ""  # of the present run: one that cannot be removed must not end the next one
-        self._environment = child_environment(launch.extra)
-        self._identity: Identity | None = None
         self._job: Job | None = None
         self._leader: int | None = None  # its handle
-        self._leader_gone = True
-        self.helpers: set[int] = set()  # never of the job
-
-    def notes_for_successor(self) -> dict[str, str]:
-        """Nothing: no other image goes on here."""
-        return {}
-
-    @property
-    def identity(self) -> Identity | None:
-        """The present run, as long as anybody of it lives."""
-        return self._identity
 
     # --- beginning ---------------------------------------------------------------------------------------
 
@@ -77,32 +64,20 @@ class ChildTree:
         self._take_requests_back()
         self._stop_file = os.path.join(self._state_folder, _REQUEST + run_id) if self._state_folder else ""
         environment = {**self._environment, RUN_ID: run_id, STOP_FILE: self._stop_file}
-        try:
-            job = Job()
-            output = launch.output()
-        except OSError as error:
-            raise SpawnError(f"no room for its output: {error.strerror}", transient=True) from error
         flags = _ASLEEP | subprocess.CREATE_NEW_PROCESS_GROUP
         if not api.has_console():
             flags |= subprocess.CREATE_NO_WINDOW
         try:
-            process = subprocess.Popen(
-                _resolved(launch.argv, launch.folder, environment),
-                cwd=launch.folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                creationflags=flags,
-            )
+            job = Job()
         except OSError as error:
+            raise SpawnError(f"no job object to be had: {error.strerror}", transient=True) from error
+        try:
+            process = self._start(
+                _resolved(launch.argv, launch.folder, environment), environment, flags=flags
+            )
+        except SpawnError:
             job.close()
-            raise explain(error, launch.argv[0], launch.folder, environment) from error
-        except ValueError as error:  # a NUL byte in an argument
-            job.close()
-            raise SpawnError(f"cannot start {launch.argv[0]!r}: {error}") from error
-        finally:
-            os.close(output)
+            raise
         leader = self._begin_in_job(process, job)
         process.returncode = 0  # we learn of its end ourselves; the Popen object must not
         found = processes.stat(process.pid)
@@ -265,13 +240,7 @@ class ChildTree:
         identity, job = self._identity, self._job
         if identity is None or job is None:
             return []
-        return sorted(_living(job), key=lambda one: (one.pid != identity.pid, one.start_ticks, one.pid))
-
-    def survivors(self) -> list[str]:
-        """Who still lives, as ``pid 12 (python.exe)``; the first few."""
-        alive = self.members()
-        names = [f"pid {one.pid} ({one_line(one.name)})" for one in alive[:SHOWN]]
-        return [*names, f"{len(alive) - SHOWN} more"] if len(alive) > SHOWN else names
+        return self._leader_first(_living(job), identity.pid)
 
     def resident_bytes(self) -> int:
         """Resident memory of the whole tree."""
