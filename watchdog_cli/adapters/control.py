@@ -1,31 +1,38 @@
 """Ask a running watchdog, and be asked: one line of JSON each way over a Unix socket in the state folder.
 
 The socket is 0600 in a folder of 0700: only the user of the watchdog, and root, can speak to it. The server lives in
-the main thread's own wait and never waits for a client. ``docs/formats.md`` has the lines.
+the main thread's own wait and never waits for a client.
 """
 
 import contextlib
 import errno
-import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from watchdog_cli.adapters import descriptors, foreign_json
+from watchdog_cli.adapters import descriptors
+from watchdog_cli.adapters.control_words import (
+    ANSWER_LIMIT,
+    MOST_CLIENTS,
+    NOT_UNDERSTOOD,
+    REQUEST_LIMIT,
+    Answer,
+    NoAnswerError,
+    line_of,
+    read_answers,
+    read_request,
+)
 from watchdog_kit.records import dataclass
 
 if TYPE_CHECKING:  # who only asks needs none
     from watchdog_cli.adapters.system import inboxes
 
+__all__ = ["SOCKET", "Answer", "Client", "ControlServer", "NoAnswerError", "ask"]
+
 SOCKET = "control"
-VERSION = 1
-REQUEST_LIMIT = 4096
-ANSWER_LIMIT = 16 << 20  # an answer repeats the whole command line, which may have 2 MiB
-MOST_CLIENTS = 32
 LONGEST_PATH = 103  # of a socket address on macOS, which has the least room
-Answer = Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -154,13 +161,11 @@ class ControlServer:
         if not newline or client.is_done:
             return
         client.received = rest
-        try:
-            request = foreign_json.parse(line)
-            ask = request["ask"]
-        except (ValueError, TypeError, KeyError):
-            self._send(client, {"ok": False, "error": "not understood"}, last=True)
+        request = read_request(line)
+        if request is None:
+            self._send(client, NOT_UNDERSTOOD, last=True)
             return
-        answer = self._handle(str(ask), request, client)
+        answer = self._handle(*request, client)
         if answer is not None:
             self._send(client, answer, last=True)
 
@@ -168,7 +173,7 @@ class ControlServer:
         if client.is_done:
             return
         client.is_done = last
-        client.unsent += json.dumps({"v": VERSION, **answer}, default=str).encode() + b"\n"
+        client.unsent += line_of(answer)
         self._write(client)
 
     def _write(self, client: Client) -> None:
@@ -233,10 +238,6 @@ def _place(path: str) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-class NoAnswerError(Exception):
-    """Nobody listens, or whoever listens does not answer in time."""
-
-
 def ask(folder: str, request: Answer, *, limit_s: float | None) -> Iterator[dict[str, object]]:
     """Ask the watchdog with this state folder; yield each line of its answer as it comes.
 
@@ -250,32 +251,15 @@ def ask(folder: str, request: Answer, *, limit_s: float | None) -> Iterator[dict
         try:
             with _short_path(folder) as short:
                 connection.connect(f"{short}/{SOCKET}")
-            connection.sendall(json.dumps({"v": VERSION, **request}).encode() + b"\n")
-            yield from _lines(connection, limit_s)
-        except (OSError, ValueError) as error:
+            connection.sendall(line_of(request))
+            yield from read_answers(lambda end: _receive(connection, end), limit_s)
+        except OSError as error:
             raise NoAnswerError(str(error)) from error
 
 
-def _lines(connection: socket.socket, limit_s: float | None) -> Iterator[dict[str, object]]:
-    received = b""
-    end = None if limit_s is None else time.monotonic() + limit_s
-    while True:
-        line, newline, rest = received.partition(b"\n")
-        if newline:
-            received = rest
-            answer = foreign_json.parse(line, lenient=True)
-            if isinstance(answer, dict):
-                yield answer
-            end = None if limit_s is None else time.monotonic() + limit_s
-            continue
-        if end is not None:
-            connection.settimeout(max(0.001, end - time.monotonic()))
-        part = connection.recv(65536)
-        if not part:
-            return
-        received += part
-        if len(received) > ANSWER_LIMIT:
-            raise ValueError("the answer is too long")
+def _receive(connection: socket.socket, end: float | None) -> bytes:
+    connection.settimeout(None if end is None else max(0.001, end - time.monotonic()))
+    return connection.recv(65536)
 
 
 @contextlib.contextmanager

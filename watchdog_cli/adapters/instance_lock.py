@@ -51,10 +51,7 @@ class InstanceLock:
         except OSError as error:
             pid = _holder_by_descriptor(descriptor)
             os.close(descriptor)
-            who = f" (pid {pid})" if pid else ""
-            raise AlreadyRunningError(
-                f"a watchdog{who} already looks after {name!r} here; see: watchdog status, or choose another --name"
-            ) from error
+            raise AlreadyRunningError.held_by(pid, name) from error
         self.descriptor = descriptor
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

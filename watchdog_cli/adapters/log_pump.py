@@ -25,8 +25,7 @@ import time
 from collections.abc import Callable
 
 from watchdog_cli.adapters.log_gap import reason_of
-from watchdog_cli.adapters.log_marks import LogMarks
-from watchdog_cli.adapters.log_reader import last_lines
+from watchdog_cli.adapters.log_intake import LogIntake
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.terminal import Terminal
 from watchdog_cli.core.errors import StorageError
@@ -35,10 +34,9 @@ PIPE_SIZE = 1024 * 1024  # the most that Linux lets everybody have
 BATCH = 128 * 1024  # moved at once; measured: the pipe is locked meanwhile, more makes the child wait
 SMALL = 16 * 1024  # a batch below this is a trickle: it may wait a moment for company
 BREATH_S = 0.01  # chosen: 100 wake-ups a second at most for a trickle, and never noticed by an eye
-OUTPUT_EVERY_S = 0.05  # chosen: on_output is told at most 20 times a second; last_output is exact
 
 
-class LogPump:
+class LogPump(LogIntake):
     """Moves what the child prints. Made and steered by the main thread; works in its own."""
 
     def __init__(
@@ -54,21 +52,13 @@ class LogPump:
         """Open the pipe, making it if need be, and the log.
 
         Args:
-            terminal: gets a copy of all bytes.
-            on_output: called when something came, at most 20 times a second, in the pump's thread.
-            on_problem: told one line when the pump itself fails; the log has its own such callback.
             child_pid: a running child that is adopted. If its pipe was deleted from the folder it is found
                 through the process (Linux).
         Raises:
             StorageError: the pipe or the log cannot be made.
         """
+        super().__init__(fifo_path, log, terminal=terminal, on_output=on_output, on_problem=on_problem)
         self._fifo_path = fifo_path
-        self._log = log
-        self._terminal = terminal
-        self._on_output = on_output
-        self._on_problem = on_problem
-        self.last_output: float | None = None  # monotonic seconds
-        self._told = 0.0
         self._can_splice = hasattr(os, "splice")
         self._moved = 0  # bytes that left the pipe and are stored or counted as lost
         self._tickets: list[_Ticket] = []
@@ -76,11 +66,6 @@ class LogPump:
         self._stopping = False
         self._resting = False  # True: the thread sleeps, and all that it took is stored
         self._thread: threading.Thread | None = None
-        self._place = self._run_place = ("", 0)
-        log.open()
-        self._marks = LogMarks(os.path.join(os.path.dirname(fifo_path), "log-marks"), log)
-        self._marks.note(log.offset)
-        self._publish()
         try:
             self._fifo = _open_fifo(fifo_path, child_pid)
         except OSError as error:
@@ -109,29 +94,6 @@ class LogPump:
             return os.open(f"/proc/self/fd/{self._fifo}", os.O_RDWR)
         except FileNotFoundError:  # no /proc here
             return os.open(self._fifo_path, os.O_RDWR)
-
-    def position(self) -> tuple[str, int]:
-        """Return where the log ends now: the file's identity and an offset in it. For the journal."""
-        return self._place
-
-    def run_position(self) -> tuple[str, int]:
-        """Return where the output of the run begins for which ``child_fd`` was called last.
-
-        After a spawn ``position`` may already lie behind the first words of the child.
-        """
-        return self._run_place
-
-    def lost_bytes(self) -> int:
-        """Return how much output could not be stored since the start."""
-        return self._log.gap.total
-
-    def log_size(self) -> int:
-        """Return the size of the present log file in bytes."""
-        return self._place[1]
-
-    def last_lines(self, count: int) -> list[bytes]:
-        """Return the last lines of the log, oldest first, read from the files."""
-        return last_lines(self._log.path, count)
 
     def drain(self, limit_s: float) -> bool:
         """Wait until all that is in the pipe now is stored, but no longer than ``limit_s``.
@@ -264,16 +226,6 @@ class LogPump:
                 if self._moved >= ticket.goal or (empty and not fresh):
                     ticket.done.set()
             self._tickets = [ticket for ticket in self._tickets if not ticket.done.is_set()]
-
-    def _publish(self) -> None:
-        self._place = (self._marks.file_id, self._log.offset)
-
-    def _tell(self) -> None:
-        now = time.monotonic()
-        self.last_output = now
-        if self._on_output is not None and now - self._told >= OUTPUT_EVERY_S:
-            self._told = now
-            self._on_output()
 
 
 class _Ticket:

@@ -42,6 +42,9 @@ class Processes(Protocol):
     def environment_has(self, pid: int, entry: bytes, /) -> bool:
         """Whether it was started with this entry."""
 
+    def cpu_seconds(self, ticks: int, /) -> float:
+        """CPU ticks in seconds."""
+
     def ticks_now(self) -> int:
         """The start ticks of a process that began now."""
 

@@ -57,6 +57,14 @@ class AlreadyRunningError(WatchdogError):
 
     exit_code = ExitCode.ALREADY_RUNNING
 
+    @classmethod
+    def held_by(cls, pid: int | None, name: str) -> "AlreadyRunningError":
+        """Who holds it, as far as the system tells, and what to do."""
+        who = f" (pid {pid})" if pid else ""
+        return cls(
+            f"a watchdog{who} already looks after {name!r} here; see: watchdog status, or choose another --name"
+        )
+
 
 class SpawnError(WatchdogError):
     """The program cannot be started.

@@ -153,11 +153,13 @@ class Format(Protocol):
 
     def after_remove(self, name: str, *, system: bool) -> list[Step]:
         """The commands that come when the file is gone."""
-        ...
+        del name, system
+        return []
 
     def ask_pid(self, name: str, *, system: bool) -> list[str] | None:
         """The command that prints the pid of the running entry, 0 for none; None where there is no such command."""
-        ...
+        del name, system
+        return None
 
     def hints(self, name: str, *, system: bool) -> list[str]:
         """What a person should know or do now."""

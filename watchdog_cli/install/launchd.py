@@ -5,13 +5,13 @@ import plistlib
 from collections.abc import Mapping
 from typing import Any
 
-from watchdog_cli.install.entry import STOP_MARGIN_S, CannotSayError, Entry, Step
+from watchdog_cli.install.entry import STOP_MARGIN_S, CannotSayError, Entry, Format, Step
 
 THROTTLE_S = 30  # between two starts: a watchdog that gave up is tried again no more often than that
 _HEAD = b"<plist "
 
 
-class Launchd:
+class Launchd(Format):
     """Agents of a user and daemons of the machine."""
 
     title = "launchd"
@@ -68,16 +68,6 @@ class Launchd:
         del path
         label = f"{self._domain(system=system)}/{self.unit(name)}"
         return [Step(["launchctl", "bootout", label], may_fail=True)]
-
-    def after_remove(self, name: str, *, system: bool) -> list[Step]:
-        """Nothing is left to say."""
-        del name, system
-        return []
-
-    def ask_pid(self, name: str, *, system: bool) -> list[str] | None:
-        """There is no command that prints only that."""
-        del name, system
-        return None
 
     def hints(self, name: str, *, system: bool) -> list[str]:
         """How to look at it."""

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 
 from watchdog_cli.core.errors import ExitCode
-from watchdog_cli.install.entry import STOP_MARGIN_S, CannotSayError, Entry, Step
+from watchdog_cli.install.entry import STOP_MARGIN_S, CannotSayError, Entry, Format, Step
 
 SYSTEM_FOLDER = "/etc/systemd/system"
 BOOTED = "/run/systemd/system"  # sd_booted(3)
@@ -26,7 +26,7 @@ _IN_EXECUTABLE = (
 )
 
 
-class Systemd:
+class Systemd(Format):
     """User and system units."""
 
     title = "systemd"

@@ -9,14 +9,14 @@ import subprocess
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
-from watchdog_cli.install.entry import CannotSayError, Entry, Step
+from watchdog_cli.install.entry import CannotSayError, Entry, Format, Step
 
 SYSTEM_ID = "S-1-5-18"
 AGAIN = "PT5M"  # the safety net: started when it does not run; the scheduler itself tries 255 times only
 TASK_FILE = "{name}.xml"
 
 
-class TaskScheduler:
+class TaskScheduler(Format):
     """Tasks at boot, as a user or as SYSTEM."""
 
     title = "task-scheduler"
@@ -68,16 +68,6 @@ class TaskScheduler:
             Step(["schtasks", "/end", "/tn", unit], may_fail=True),
             Step(["schtasks", "/delete", "/tn", unit, "/f"]),
         ]
-
-    def after_remove(self, name: str, *, system: bool) -> list[Step]:
-        """Nothing is left to say."""
-        del name, system
-        return []
-
-    def ask_pid(self, name: str, *, system: bool) -> list[str] | None:
-        """There is no command that prints only that."""
-        del name, system
-        return None
 
     def hints(self, name: str, *, system: bool) -> list[str]:
         """How to look at it, and that the safety net also follows a stop."""

@@ -131,11 +131,11 @@ def _records(raw: bytes | None) -> list[KernelProcess]:
 def _sysctl(*name: int) -> bytes | None:
     """Ask for the size, then for the answer; again with more room when it has grown meanwhile."""
     mib = (ctypes.c_int * len(name))(*name)
-    for _ in range(TRIES):
+    for tried in range(TRIES):
         size = ctypes.c_size_t(0)
         if _lib.sysctl(mib, len(name), None, ctypes.byref(size), None, ctypes.c_size_t(0)) != 0:
             return None
-        size.value += SPARE * ctypes.sizeof(KernelProcess)
+        size.value += (SPARE << tried) * ctypes.sizeof(KernelProcess)
         room = ctypes.create_string_buffer(size.value)
         if _lib.sysctl(mib, len(name), room, ctypes.byref(size), None, ctypes.c_size_t(0)) == 0:
             return room.raw[: size.value]

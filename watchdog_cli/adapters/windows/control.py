@@ -10,7 +10,6 @@ nobody else.
 
 import contextlib
 import ctypes
-import json
 import os
 import queue
 import sys
@@ -19,8 +18,16 @@ import time
 from collections.abc import Callable, Iterator
 from ctypes import wintypes
 
-from watchdog_cli.adapters import foreign_json
-from watchdog_cli.adapters.control import ANSWER_LIMIT, REQUEST_LIMIT, VERSION, Answer, NoAnswerError
+from watchdog_cli.adapters.control_words import (
+    MOST_CLIENTS,
+    NOT_UNDERSTOOD,
+    REQUEST_LIMIT,
+    Answer,
+    NoAnswerError,
+    line_of,
+    read_answers,
+    read_request,
+)
 from watchdog_cli.adapters.windows import api
 from watchdog_cli.adapters.windows.inbox import Inbox
 from watchdog_kit.atomic_file import write_atomic
@@ -30,7 +37,6 @@ assert sys.platform == "win32"
 __all__ = ["SOCKET", "Answer", "Client", "ControlServer", "NoAnswerError", "ask"]
 
 SOCKET = "control"  # the file that names the pipe
-MOST_CLIENTS = 32
 _PREFIX = "\\\\.\\pipe\\tracker-watchdog-"
 _DUPLEX, _FIRST, _REJECT_REMOTE = 0x3, 0x80000, 0x8
 _BUFFER = 65536
@@ -54,7 +60,7 @@ class Client:
         if self.is_done:
             return
         self.is_done = last
-        self.unsent.put(json.dumps({"v": VERSION, **answer}, default=str).encode() + b"\n")
+        self.unsent.put(line_of(answer))
         if last:
             self.unsent.put(None)
 
@@ -140,13 +146,11 @@ class ControlServer:
     def _answer(self, client: Client, line: bytes) -> None:
         """In the main thread."""
         self._clients = {one for one in self._clients if not one.is_done} | {client}
-        try:
-            request = foreign_json.parse(line)
-            ask = request["ask"]
-        except (ValueError, TypeError, KeyError):
-            client.send({"ok": False, "error": "not understood"}, last=True)
+        request = read_request(line)
+        if request is None:
+            client.send(NOT_UNDERSTOOD, last=True)
             return
-        answer = self._handle(str(ask), request, client)
+        answer = self._handle(*request, client)
         if answer is not None:
             client.send(answer, last=True)
 
@@ -202,7 +206,9 @@ def _read_line(pipe: int) -> bytes | None:
 
 
 def _read(pipe: int, most: int) -> bytes:
-    """What is there, waiting for it; nothing at the end."""
+    """What is there, waiting for it; nothing at the end, or when nothing is wanted."""
+    if not most:
+        return b""
     room = ctypes.create_string_buffer(most)
     count = wintypes.DWORD()
     if not api.kernel32.ReadFile(pipe, room, most, ctypes.byref(count), None):
@@ -258,33 +264,11 @@ def ask(folder: str, request: Answer, *, limit_s: float | None) -> Iterator[dict
         raise NoAnswerError("it has no control pipe")
     pipe = _connect(name, limit_s)
     try:
-        if not _write(pipe, json.dumps({"v": VERSION, **request}).encode() + b"\n"):
+        if not _write(pipe, line_of(request)):
             raise NoAnswerError("the control pipe was closed")
-        yield from _lines(pipe, limit_s)
-    except ValueError as error:
-        raise NoAnswerError(str(error)) from error
+        yield from read_answers(lambda end: _read(pipe, _wait_for_bytes(pipe, end)), limit_s)
     finally:
         api.close(pipe)
-
-
-def _lines(pipe: int, limit_s: float | None) -> Iterator[dict[str, object]]:
-    received = b""
-    end = None if limit_s is None else time.monotonic() + limit_s
-    while True:
-        line, newline, rest = received.partition(b"\n")
-        if newline:
-            received = rest
-            answer = foreign_json.parse(line, lenient=True)
-            if isinstance(answer, dict):
-                yield answer
-            end = None if limit_s is None else time.monotonic() + limit_s
-            continue
-        waiting = _wait_for_bytes(pipe, end)
-        if not waiting:
-            return
-        received += _read(pipe, waiting)
-        if len(received) > ANSWER_LIMIT:
-            raise ValueError("the answer is too long")
 
 
 def _wait_for_bytes(pipe: int, end: float | None) -> int:

@@ -48,11 +48,7 @@ class InstanceLock:
             if pause_s is None:
                 pid = _pid_in(descriptor)
                 os.close(descriptor)
-                who = f" (pid {pid})" if pid else ""
-                raise AlreadyRunningError(
-                    f"a watchdog{who} already looks after {name!r} here; see: watchdog status, "
-                    "or choose another --name"
-                )
+                raise AlreadyRunningError.held_by(pid, name)
             time.sleep(pause_s)
         self.descriptor = descriptor
         with contextlib.suppress(OSError):  # the text only informs; a full disk must not matter

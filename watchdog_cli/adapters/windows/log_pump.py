@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable
 from ctypes import wintypes
 
-from watchdog_cli.adapters.log_marks import LogMarks
-from watchdog_cli.adapters.log_reader import last_lines
+from watchdog_cli.adapters.log_intake import LogIntake
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.terminal import Terminal
 from watchdog_cli.adapters.windows import api
@@ -23,11 +22,10 @@ assert sys.platform == "win32"
 
 PIPE_SIZE = 1024 * 1024
 BATCH = 128 * 1024
-OUTPUT_EVERY_S = 0.05  # on_output is told at most 20 times a second; last_output is exact
 LOOK_S = 0.005  # while somebody waits for the last words
 
 
-class LogPump:
+class LogPump(LogIntake):
     """Moves what the child prints. Made and steered by the main thread; works in others."""
 
     def __init__(
@@ -40,29 +38,11 @@ class LogPump:
         on_problem: Callable[[str], None],
         child_pid: int | None = None,
     ) -> None:
-        """Open the log.
-
-        Args:
-            fifo_path: its folder keeps the marks of the log; the pipes here have no names.
-            terminal: gets a copy of all bytes.
-            on_output: called when something came, at most 20 times a second, in a thread of the pump.
-            on_problem: told one line when the pump itself fails.
-        Raises:
-            StorageError: the log cannot be made.
-        """
+        """Open the log; the pipes here have no names, and nobody is adopted."""
         del child_pid
-        self._log = log
-        self._terminal = terminal
-        self._on_output = on_output
-        self._on_problem = on_problem
-        self.last_output: float | None = None  # monotonic seconds
-        self._told = 0.0
+        super().__init__(fifo_path, log, terminal=terminal, on_output=on_output, on_problem=on_problem)
         self._lock = threading.Lock()  # the last words of one run may come beside the first ones of the next
         self._readers: list[_Reader] = []
-        log.open()
-        self._marks = LogMarks(os.path.join(os.path.dirname(fifo_path), "log-marks"), log)
-        self._marks.note(log.offset)
-        self._place = self._run_place = (self._marks.file_id, log.offset)
 
     def start(self) -> None:
         """Nothing to begin before there is a pipe."""
@@ -91,34 +71,10 @@ class LogPump:
             before = self._log.offset
             self._log.write(data)
             self._marks.note(before)
-            self._place = (self._marks.file_id, self._log.offset)
+            self._publish()
         if self._terminal is not None and self._terminal.wants_child:
             self._terminal.child(data)
-        now = time.monotonic()
-        self.last_output = now
-        if self._on_output is not None and now - self._told >= OUTPUT_EVERY_S:
-            self._told = now
-            self._on_output()
-
-    def position(self) -> tuple[str, int]:
-        """Return where the log ends now: the file's identity and an offset in it. For the journal."""
-        return self._place
-
-    def run_position(self) -> tuple[str, int]:
-        """Return where the output of the run begins for which ``child_fd`` was called last."""
-        return self._run_place
-
-    def lost_bytes(self) -> int:
-        """Return how much output could not be stored since the start."""
-        return self._log.gap.total
-
-    def log_size(self) -> int:
-        """Return the size of the present log file in bytes."""
-        return self._place[1]
-
-    def last_lines(self, count: int) -> list[bytes]:
-        """Return the last lines of the log, oldest first, read from the files."""
-        return last_lines(self._log.path, count)
+        self._tell()
 
     def drain(self, limit_s: float) -> bool:
         """Wait until all that is in the pipes now is stored; False if ``limit_s`` was too short for that."""
