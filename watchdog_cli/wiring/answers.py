@@ -56,7 +56,7 @@ class Answers:
         self._arguments = list(arguments)
 
     def handle(self, ask: str, request: controls.Answer, client: controls.Client) -> controls.Answer | None:
-        """controls.Answer, or return None when the answer comes when what was asked is done."""
+        """Answer, or return None when the answer comes when what was asked is done."""
         match ask:
             case "status":
                 return self._live()

@@ -131,11 +131,10 @@ class Hub:
                 self._child_started_at = iso(at)
                 self._greet(fact)
             case facts.PauseBegun():
-                # A service manager waits for it, and would end a watchdog that shall start nothing for now.
-                tell_manager("READY=1", f"STATUS={fact.text}")
+                _say_ready(fact)
             case lease_facts.StandbyBegun():
                 self.settled = True  # it may stay like this for months, and somebody looks at the screen now
-                tell_manager("READY=1", f"STATUS={fact.text}")
+                _say_ready(fact)
             case facts.Ended(ending=ending):
                 self._add_last(
                     LastRun(
@@ -150,9 +149,7 @@ class Hub:
                 self.settled = True  # tried again, so it was no typo: from now on it is told like everything
                 if self._held is not None:
                     self._show(at, self._held)
-                tell_manager(
-                    "READY=1", f"STATUS={fact.text}"
-                )  # that the watchdog is: it tries, and goes on trying
+                _say_ready(fact)
         self._recorder.fact(at, fact, **extra)
         self._sinks.tell(at, fact, extra)
         if self._is_shown(fact):
@@ -171,7 +168,7 @@ class Hub:
         for line in self._greeting:
             self._terminal.say(line)
         self._greeting.clear()
-        tell_manager("READY=1", f"STATUS={fact.text}")
+        _say_ready(fact)
 
     def _is_shown(self, fact: Fact) -> bool:
         if fact.kind in QUIET_KINDS:
@@ -221,3 +218,11 @@ class Hub:
 def _saved(sup: Supervisor) -> int:
     cap = sup.policy.max_restarts
     return SAVED_UNLIMITED if cap is None else max(1, cap)
+
+
+def _say_ready(fact: Fact) -> None:
+    """Tell the service manager that the watchdog is up, even if its program is not.
+
+    It would end one that pauses, stands by or tries again and again, for it waits for this word.
+    """
+    tell_manager("READY=1", f"STATUS={fact.text}")
