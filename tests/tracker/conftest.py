@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tracker.place import Place
 from waiting import wait_until
 
 Start = Callable[..., "Running"]
@@ -116,3 +117,10 @@ def command(folder: Path, clean_env: dict[str, str]) -> Callable[..., subprocess
         )
 
     return run
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    place = Place(str(tmp_path))
+    place.prepare()
+    return place
