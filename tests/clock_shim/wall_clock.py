@@ -1,10 +1,10 @@
 """A wall clock that a test can step while processes run; made by the C compiler of the machine."""
 
 import os
-import shutil
 import struct
-import subprocess
 from pathlib import Path
+
+from c_library import build
 
 SOURCE = Path(__file__).with_name("wall_clock.c")
 HOUR_S = 3600
@@ -19,16 +19,7 @@ class WallClock:
         Raises:
             AssertionError: there is no C compiler, or it does not take the source.
         """
-        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-        assert compiler, "no C compiler (cc, gcc or clang) is installed; the tests of clock steps need one"
-        library = folder / "wall_clock.so"
-        built = subprocess.run(
-            [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(library), str(SOURCE)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert built.returncode == 0, f"{compiler} failed: {built.stderr}"
+        library = build(SOURCE, folder, "the tests of clock steps")
         self._offset = folder / "wall_clock.offset"
         self.environment = {"LD_PRELOAD": str(library), "WALL_CLOCK_OFFSET": str(self._offset)}
         self._offset.write_bytes(struct.pack("=q", 0))

@@ -1,10 +1,10 @@
 """The calls by which a real process saves a file: written down, and at the Nth made to fail or to be the last."""
 
 import os
-import shutil
 import struct
-import subprocess
 from pathlib import Path
+
+from c_library import build
 
 SOURCE = Path(__file__).with_name("save_calls.c")
 _ORDERS = struct.Struct("=qqq")
@@ -20,18 +20,7 @@ class SaveCalls:
         Raises:
             AssertionError: there is no C compiler, or it does not take the source.
         """
-        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-        assert compiler, (
-            "no C compiler (cc, gcc or clang) is installed; the tests of each call of a save need one"
-        )
-        library = aside / "save_calls.so"
-        built = subprocess.run(
-            [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(library), str(SOURCE)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert built.returncode == 0, f"{compiler} failed: {built.stderr}"
+        library = build(SOURCE, aside, "the tests of each call of a save")
         self._orders, self._trace = aside / "save_calls.orders", aside / "save_calls.trace"
         self._orders.write_bytes(_ORDERS.pack(0, 0, 0))
         self.environment = {
