@@ -88,7 +88,7 @@ def _settle(world: World) -> None:
         code, text = world.cli("status", "--json")
         if code == 0:
             return
-        time.sleep(0.3)
+        world.over.wait(0.3)
     world.fail(f"not healthy after {SETTLE_S:g} s of rest: code {code}: {text[:1500]}")
 
 
