@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from log_bench import Bench
-from trees import Nest
+from trees import Nest, Strangers, strangers
 
 
 @pytest.fixture
@@ -14,6 +14,12 @@ def nest(tmp_path: Path) -> Iterator[Nest]:
     found = Nest(tmp_path)
     yield found
     found.close()
+
+
+@pytest.fixture
+def others() -> Iterator[Strangers]:
+    with strangers() as found:
+        yield found
 
 
 @pytest.fixture

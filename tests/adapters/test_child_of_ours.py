@@ -4,13 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tree_programs import LEAVES_ONE, STAYS
-from trees import Nest, Strangers, await_pid, lives, python, strangers
+from trees import Nest, Strangers, await_pid, lives, python
 from waiting import wait_until
 from watchdog_cli.adapters import child as child_module
 from watchdog_cli.adapters import procfs
@@ -18,13 +15,6 @@ from watchdog_cli.adapters.child import Identity
 from watchdog_cli.adapters.marked import find_marked
 from watchdog_cli.core.events import ChildExited, TreeEmpty
 from watchdog_cli.core.record import ExitStatus
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
-
 
 # --- only ours -------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from next_event import next_event
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.core.events import Continued, Tick
 
@@ -57,9 +58,7 @@ def test_another_thread_wakes_the_wait(inbox: Inbox) -> None:
     """An event from another thread ends an endless wait."""
     thread = threading.Thread(target=inbox.put, args=(Tick(),))
     thread.start()
-    event = None
-    while event is None:
-        event = inbox.get(None)
+    event = next_event(inbox)
     thread.join()
     assert event == Tick()
 
@@ -70,9 +69,7 @@ def test_signal_wakes_the_wait(inbox: Inbox) -> None:
     fd_before = signal.set_wakeup_fd(inbox.wake_fd, warn_on_full_buffer=False)
     try:
         os.kill(os.getpid(), signal.SIGUSR1)
-        event = None
-        while event is None:
-            event = inbox.get(None)
+        event = next_event(inbox)
         assert event == Continued()
     finally:
         signal.set_wakeup_fd(fd_before)

@@ -11,7 +11,7 @@ import pytest
 
 import mac_world
 import trees
-from trees import Nest, Strangers, await_pid, lives, python, strangers
+from trees import Nest, Strangers, await_pid, lives, python
 from waiting import stays_true, wait_until
 from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.identity import Identity
@@ -36,6 +36,11 @@ if os.fork() == 0:
 while not os.path.exists(path): time.sleep(0.01)
 while not ends: time.sleep(1)
 """
+ENDS_WHEN_LET = """
+import os, sys, time
+while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+raise SystemExit(6)
+"""
 
 
 @pytest.fixture
@@ -51,12 +56,6 @@ def nest(library: mac_world.Library, tmp_path: Path) -> Iterator[Nest]:
     found = Nest(tmp_path)
     yield found
     found.close()
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 @pytest.mark.parametrize(
@@ -85,10 +84,7 @@ def test_wrong_command_is_explained(nest: Nest) -> None:
 def test_end_without_any_signal_is_noticed_by_kqueue(nest: Nest) -> None:
     """The notice alone is enough: nobody need have taken SIGCHLD."""
     nest.spawn(python("raise SystemExit(4)"))
-    event = None
-    end = time.monotonic() + 30
-    while event is None and time.monotonic() < end:
-        event = nest.inbox.get(time.monotonic() + 1)
+    event = wait_until(lambda: nest.inbox.get(time.monotonic() + 1), "an event", 30)
     assert event == ChildExited(nest.run_id, ExitStatus(code=4), 0)
 
 
@@ -104,24 +100,21 @@ def test_notice_may_come_before_it_can_be_reaped(nest: Nest, monkeypatch: pytest
 
     monkeypatch.setattr(os, "waitpid", waitpid)
     nest.spawn(python("raise SystemExit(5)"))
-    event = None
-    end = time.monotonic() + 30
-    while event is None and time.monotonic() < end:
-        event = nest.inbox.get(time.monotonic() + 1)
+    event = wait_until(lambda: nest.inbox.get(time.monotonic() + 1), "an event", 30)
     assert event == ChildExited(nest.run_id, ExitStatus(code=5), 0)
     assert early == [0]
 
 
 def test_one_that_ends_before_it_can_be_watched_is_not_missed(
-    nest: Nest, monkeypatch: pytest.MonkeyPatch
+    nest: Nest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel refuses to watch who is ending already; a look by the clock takes its place."""
     monkeypatch.setattr(nest.inbox, "watch_process", lambda *_: False)
-    nest.spawn(python("import time; time.sleep(0.3); raise SystemExit(6)"))
-    event = None
-    end = time.monotonic() + 30
-    while event is None and time.monotonic() < end:
-        event = nest.inbox.get(time.monotonic() + 1)
+    may_end = tmp_path / "may_end"
+    nest.spawn(python(ENDS_WHEN_LET, str(may_end)))
+    stays_true(lambda: nest.inbox.get(time.monotonic() + 0.02) is None, "a life under several looks", 0.3)
+    may_end.touch()
+    event = wait_until(lambda: nest.inbox.get(time.monotonic() + 1), "an event", 30)
     assert event == ChildExited(nest.run_id, ExitStatus(code=6), 0)
     assert len(nest.inbox._timers) <= 1, "looks by the clock do not pile up"
 
@@ -235,10 +228,7 @@ def test_members_that_end_unseen_are_looked_at_again(
     monkeypatch.setattr(nest.inbox, "watch_process", lambda *_: False)
     assert nest.await_event(ChildExited).left_behind == 1
     os.kill(helper, signal.SIGKILL)
-    event = None
-    end = time.monotonic() + 30
-    while event is None and time.monotonic() < end:
-        event = nest.inbox.get(time.monotonic() + 1)
+    event = wait_until(lambda: nest.inbox.get(time.monotonic() + 1), "an event", 30)
     assert event == TreeEmpty(nest.run_id)
     assert len(nest.inbox._timers) <= 1
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import mac_world
+from next_event import next_event
 from waiting import wait_until
 from watchdog_cli.adapters.macos.inbox import Inbox
 from watchdog_cli.adapters.macos.notices import FileNotice
@@ -33,9 +34,7 @@ def test_events_deadlines_and_threads(inbox: Inbox) -> None:
     assert time.monotonic() >= until - 0.002
     thread = threading.Thread(target=inbox.put, args=(Tick(),))
     thread.start()
-    event = None
-    while event is None:
-        event = inbox.get(None)
+    event = next_event(inbox)
     thread.join()
     assert event == Tick()
 
