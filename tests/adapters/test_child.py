@@ -9,12 +9,11 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from trees import Nest, Strangers, await_pid, lives, python, strangers
+from trees import Nest, Strangers, await_pid, lives, python
 from waiting import stays_true, wait_until
 from watchdog_cli.adapters import child as child_module
 from watchdog_cli.adapters import procfs
@@ -37,19 +36,6 @@ if os.fork() == 0:
 while not os.path.exists(sys.argv[1]): time.sleep(0.01)
 """
 STAYS = "import signal, time; time.sleep(600)"
-
-
-@pytest.fixture
-def nest(tmp_path: Path) -> Iterator[Nest]:
-    found = Nest(tmp_path)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 # --- starting --------------------------------------------------------------------------------------------

@@ -5,12 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from trees import Strangers, strangers
+from trees import Strangers
 from waiting import wait_until
 from watchdog_cli.adapters.instance_lock import HANDED_OVER, InstanceLock, holder
 from watchdog_cli.core.errors import AlreadyRunningError, StorageError
@@ -23,12 +22,6 @@ lock.acquire("tracker")
 print("held", flush=True)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 def _start_holder(path: Path, others: Strangers) -> subprocess.Popen[bytes]:

@@ -11,7 +11,7 @@ import pytest
 
 import mac_world
 import trees
-from trees import Nest, Strangers, await_pid, lives, python, strangers
+from trees import Nest, Strangers, await_pid, lives, python
 from waiting import stays_true, wait_until
 from watchdog_cli.adapters import procfs
 from watchdog_cli.adapters.identity import Identity
@@ -51,12 +51,6 @@ def nest(library: mac_world.Library, tmp_path: Path) -> Iterator[Nest]:
     found = Nest(tmp_path)
     yield found
     found.close()
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 @pytest.mark.parametrize(

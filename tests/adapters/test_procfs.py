@@ -4,21 +4,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from trees import Strangers, lives, python, strangers
+from trees import Strangers, lives, python
 from waiting import wait_until
 from watchdog_cli.adapters import procfs
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 def _named(others: Strangers, tmp_path: Path, name: bytes) -> int:

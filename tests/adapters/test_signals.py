@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trees import Strangers, strangers
+from trees import Strangers
 from waiting import wait_until
 from watchdog_cli.adapters.inbox import Inbox
 from watchdog_cli.adapters.signals import CONTROL, Signals, hold
@@ -21,12 +21,6 @@ def inbox() -> Iterator[Inbox]:
     found = Inbox()
     yield found
     found.close()
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -7,13 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from trees import Strangers, python, strangers
+from trees import Strangers, python
 from waiting import wait_until
 from watchdog_cli import render
 from watchdog_cli.adapters import procfs, state_file
@@ -39,12 +38,6 @@ lock = InstanceLock(sys.argv[1])
 lock.acquire("tracker")
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 @pytest.fixture

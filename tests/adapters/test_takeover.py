@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from trees import Strangers, await_pid, python, strangers
+from trees import Strangers, await_pid, python
 from waiting import wait_until
 from watchdog_cli.adapters import procfs, state_file
 from watchdog_cli.core.errors import IdentityUnknownError
@@ -19,12 +18,6 @@ from watchdog_cli.wiring import takeover
 from watchdog_cli.wiring.places import Places
 
 SLEEPS = "import time; time.sleep(600)"
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 @pytest.fixture
