@@ -165,7 +165,9 @@ class Library:
         if room is None:
             size._obj.value = len(answer)
             return 0
-        if self.growth or size._obj.value < len(answer):  # ENOMEM; between two questions others may have begun
+        if self.growth or size._obj.value < len(
+            answer
+        ):  # ENOMEM; between two questions others may have begun
             self.growth = max(0, self.growth - 1)
             return -1
         ctypes.memmove(room, answer, len(answer))

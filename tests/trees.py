@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from waiting import wait_until
 from watchdog_cli.adapters import libc, procfs
 from watchdog_cli.adapters.child import ChildTree, Launch
@@ -155,3 +157,18 @@ def strangers() -> Iterator[Strangers]:
         yield found
     finally:
         found.close()
+
+
+@pytest.fixture
+def nest(tmp_path: Path) -> Iterator[Nest]:
+    """A tree to be, in a folder of its own; nobody of it is left at the end."""
+    found = Nest(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def others() -> Iterator[Strangers]:
+    """Processes beside the tree, for the time of a test."""
+    with strangers() as found:
+        yield found

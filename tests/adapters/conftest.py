@@ -6,20 +6,9 @@ from pathlib import Path
 import pytest
 
 from log_bench import Bench
-from trees import Nest, Strangers, strangers
+from trees import nest, others
 
-
-@pytest.fixture
-def nest(tmp_path: Path) -> Iterator[Nest]:
-    found = Nest(tmp_path)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
+__all__ = ["bench", "nest", "others"]
 
 
 @pytest.fixture

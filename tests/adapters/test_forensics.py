@@ -3,7 +3,6 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -126,13 +125,6 @@ def test_program_that_never_stops_printing_is_cut() -> None:
     while not bench.done.wait(0.01):
         bench.output = time.monotonic()
     assert time.monotonic() - began < 5
-
-
-@pytest.fixture
-def nest(tmp_path: Path) -> Iterator[Nest]:
-    found = Nest(tmp_path)
-    yield found
-    found.close()
 
 
 def test_real_program_prints_its_stacks(nest: Nest, tmp_path: Path) -> None:

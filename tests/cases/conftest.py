@@ -2,5 +2,6 @@
 
 from harness import dog
 from rig import rig
+from trees import others
 
-__all__ = ["dog", "rig"]
+__all__ = ["dog", "others", "rig"]

@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rig import QUICK, Rig
-from trees import Strangers, strangers
+from trees import Strangers
 from waiting import stays_true, wait_until
 
 PLAIN = ("--no-heartbeat", *QUICK)
@@ -25,12 +24,6 @@ while True:
         os.replace("hb.tmp", "heartbeat.json")
     time.sleep(0.1)
 """
-
-
-@pytest.fixture
-def others() -> Iterator[Strangers]:
-    with strangers() as found:
-        yield found
 
 
 def _state(rig: Rig) -> Path:

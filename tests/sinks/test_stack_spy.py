@@ -6,7 +6,6 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,13 +59,6 @@ class Bench:
         assert self.events == [DumpDone(self.nest.run_id)]
         assert not self.nest.tree.helpers
         return dump
-
-
-@pytest.fixture
-def nest(tmp_path: Path) -> Iterator[Nest]:
-    found = Nest(tmp_path)
-    yield found
-    found.close()
 
 
 def start(nest: Nest, folder: Path) -> int:
