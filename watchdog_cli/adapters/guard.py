@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from watchdog_cli.adapters import boot_clock, procfs
+from watchdog_cli.adapters import boot_clock, libc, procfs
 from watchdog_cli.adapters.marked import find_marked
 
 WIDTH = 24  # of one written instant; it stands there twice, so that one half written is noticed
@@ -175,7 +175,7 @@ def main(state_folder: str, owner: str) -> None:
         if end is None:
             time.sleep(0.001)
         elif boot_clock.now_s() < end:
-            boot_clock.sleep_until(end)
+            libc.sleep_until(end)
         else:
             found = prey(state_folder, of)
             end = read_end(0)  # anew: what was started since may be allowed again
