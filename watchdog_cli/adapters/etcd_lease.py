@@ -20,7 +20,6 @@ from watchdog_cli.adapters.etcd import Etcd, EtcdError, EtcdRefusedError, EtcdUn
 from watchdog_kit.records import dataclass
 
 PART = 512 << 10  # etcd takes requests up to 1.5 MiB, and base64 makes a third more
-GONE_CODES = (etcd.NOT_FOUND,)
 
 
 class LeaseGoneError(EtcdError):
@@ -134,7 +133,7 @@ class EtcdLease:
         try:
             alive = self._call("/v3/lease/keepalive", {"ID": str(grip.lease)})
         except EtcdRefusedError as error:
-            if error.code in GONE_CODES:
+            if error.code == etcd.NOT_FOUND:
                 raise self._gone("it ran out") from error
             raise
         ttl_s = float(etcd.number(alive.get("TTL")))
