@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from waiting import wait_until
+from watchdog_cli.adapters import boot_clock, state_file
 from watchdog_cli.adapters import journal as journal_module
-from watchdog_cli.adapters import state_file
 from watchdog_cli.adapters.journal import Recorder
-from watchdog_cli.adapters.life import own_life, up_s
+from watchdog_cli.adapters.life import own_life
 from watchdog_cli.core.errors import StorageError
 from watchdog_cli.core.facts import GaveUp, Notice, Spawned
 from watchdog_cli.core.record import Run
@@ -62,7 +62,7 @@ def test_fact_is_written_for_machines_and_for_people(bench: Bench) -> None:
     recorder.fact(AT, Spawned(Run("abc", 3, 42)), log={"file_id": "1:2:3", "offset": 9})
     recorder.close(10)
     (line,) = bench.lines()
-    assert abs(line.pop("up") - up_s()) < 60
+    assert abs(line.pop("up") - boot_clock.now_s()) < 60
     assert line.pop("life") == own_life()
     assert line == {
         "v": 1,

@@ -12,7 +12,7 @@ import pytest
 
 from waiting import stays_true, wait_until
 from watchdog_cli.adapters import boot_clock, procfs
-from watchdog_cli.adapters.guard import Guard, end_old, read_end
+from watchdog_cli.adapters.guard import Guard, kill_same, read_end
 
 TREE = """
 import os, subprocess, sys, time
@@ -109,9 +109,9 @@ def test_an_old_guard_is_ended_by_its_identity_only(guard: Guard) -> None:
     guard.begin(boot_clock.now_s() + 3600)
     found = procfs.stat(guard.pid)
     assert found is not None
-    end_old(guard.pid, found.start_ticks + 1)
+    kill_same(guard.pid, found.start_ticks + 1)
     assert guard.lives
-    end_old(guard.pid, found.start_ticks)
+    kill_same(guard.pid, found.start_ticks)
     wait_until(lambda: not guard.lives, "its end", 30)
 
 

@@ -1,7 +1,6 @@
 """The files that move with the lease: read, packed for the way, and put in their place on another machine."""
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import json
@@ -9,6 +8,7 @@ import os
 import zlib
 from collections.abc import Mapping, Sequence
 
+from watchdog_cli.adapters import foreign_json
 from watchdog_kit.atomic_file import write_atomic
 
 FILE_LIMIT = 64 << 20
@@ -132,11 +132,11 @@ def unpack(packed: bytes) -> dict[str, bytes | None]:
     unzip = zlib.decompressobj()
     try:
         raw = unzip.decompress(packed, 6 * FILE_LIMIT)
-        record = json.loads(raw)
+        record = foreign_json.parse(raw)
         if not unzip.eof or unzip.unused_data or not isinstance(record, dict):
             raise BadPackError("it is no pack of files")
         return {str(name): None if text is None else base64.b85decode(text) for name, text in record.items()}
-    except (zlib.error, ValueError, TypeError, RecursionError, binascii.Error) as error:
+    except (zlib.error, ValueError, TypeError) as error:
         raise BadPackError("the saved files in etcd are damaged") from error
 
 

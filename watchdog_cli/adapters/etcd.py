@@ -19,7 +19,6 @@ ANSWER_LIMIT = 8 << 20  # bytes; a chunk of the state has 512 KiB
 PIECE = 65536
 LEAST_TRY_S = 0.2
 UNAUTHENTICATED = 16  # codes of gRPC
-RESOURCE_EXHAUSTED = 8
 NOT_FOUND = 5
 SLEEP_OF_A_FULL_DISK = "NOSPACE"
 

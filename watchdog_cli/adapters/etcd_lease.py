@@ -15,12 +15,11 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from watchdog_cli.adapters import boot_clock, carried, etcd
+from watchdog_cli.adapters import boot_clock, carried, etcd, foreign_json
 from watchdog_cli.adapters.etcd import Etcd, EtcdError, EtcdRefusedError, EtcdUnreachableError
 from watchdog_kit.records import dataclass
 
 PART = 512 << 10  # etcd takes requests up to 1.5 MiB, and base64 makes a third more
-GONE_CODES = (etcd.NOT_FOUND,)
 
 
 class LeaseGoneError(EtcdError):
@@ -117,8 +116,8 @@ class EtcdLease:
 
     def _note_holder(self, kvs: list[dict[str, Any]]) -> None:
         try:
-            found = json.loads(etcd.decoded(kvs[0].get("value"))) if kvs else {}
-        except (ValueError, EtcdError, RecursionError):
+            found = foreign_json.parse(etcd.decoded(kvs[0].get("value"))) if kvs else {}
+        except (ValueError, EtcdError):
             found = {}
         self.holder = found if isinstance(found, dict) else {}
 
@@ -134,7 +133,7 @@ class EtcdLease:
         try:
             alive = self._call("/v3/lease/keepalive", {"ID": str(grip.lease)})
         except EtcdRefusedError as error:
-            if error.code in GONE_CODES:
+            if error.code == etcd.NOT_FOUND:
                 raise self._gone("it ran out") from error
             raise
         ttl_s = float(etcd.number(alive.get("TTL")))
@@ -219,9 +218,9 @@ class EtcdLease:
         if not found:
             return None
         try:
-            manifest = json.loads(etcd.decoded(found[0].get("value")))
+            manifest = foreign_json.parse(etcd.decoded(found[0].get("value")))
             writer, keys, sha = str(manifest["writer"]), list(manifest["parts"]), manifest["sha256"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise EtcdError(f"{self._key}/state in etcd is damaged") from error
         parts = []
         for key in keys:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from watchdog_cli.adapters import boot_clock, procfs
+from watchdog_cli.adapters import boot_clock, libc, procfs
 from watchdog_cli.adapters.marked import find_marked
 
 WIDTH = 24  # of one written instant; it stands there twice, so that one half written is noticed
@@ -102,18 +102,15 @@ class Guard:
             self._file = -1
 
 
-def end_old(pid: int, start_ticks: int) -> None:
-    """End the guard of an earlier watchdog, if that very process lives."""
-    try:
+def kill_same(pid: int, start_ticks: int) -> None:
+    """Kill that very process, if it lives: one of the program, or the guard of an earlier watchdog."""
+    with contextlib.suppress(OSError):
         descriptor = os.pidfd_open(pid)
-    except OSError:
-        return
-    try:
-        if procfs.is_same(pid, start_ticks):
-            with contextlib.suppress(ProcessLookupError):
+        try:
+            if procfs.is_same(pid, start_ticks):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_end(file: int) -> float | None:
@@ -149,16 +146,6 @@ def prey(state_folder: str, owner: tuple[int, int] | None) -> list[procfs.Stat]:
     return [everyone[pid] for pid in found - spared if pid in everyone and not everyone[pid].is_zombie]
 
 
-def _kill(one: procfs.Stat) -> None:
-    with contextlib.suppress(OSError):
-        descriptor = os.pidfd_open(one.pid)
-        try:
-            if procfs.is_same(one.pid, one.start_ticks):
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        finally:
-            os.close(descriptor)
-
-
 def main(state_folder: str, owner: str) -> None:
     """Guard until nothing is left to guard and nobody is there who would write another instant."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -175,14 +162,14 @@ def main(state_folder: str, owner: str) -> None:
         if end is None:
             time.sleep(0.001)
         elif boot_clock.now_s() < end:
-            boot_clock.sleep_until(end)
+            libc.sleep_until(end)
         else:
             found = prey(state_folder, of)
             end = read_end(0)  # anew: what was started since may be allowed again
             if end is None or boot_clock.now_s() < end:
                 continue
             for one in found:
-                _kill(one)
+                kill_same(one.pid, one.start_ticks)
             if not found and os.getppid() != parent:
                 return
             time.sleep(AGAIN_S)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from watchdog_cli.adapters import foreign_json, life, log_reader, state_file
+from watchdog_cli.adapters import boot_clock, foreign_json, life, log_reader, state_file
 from watchdog_cli.adapters.clock import iso
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.core.errors import StorageError
@@ -92,7 +92,7 @@ class Recorder:
 
     def fact(self, at: datetime, fact: Fact, **extra: object) -> None:
         """Write a fact soon."""
-        self._queue.put(_Line(at, life.up_s(), fact, extra))
+        self._queue.put(_Line(at, boot_clock.now_s(), fact, extra))
 
     def state(self, snapshot: Snapshot) -> None:
         """Write the state soon; only the newest of several counts."""

@@ -5,6 +5,7 @@ import json
 import uuid
 from dataclasses import asdict, fields
 
+from watchdog_cli.adapters import foreign_json
 from watchdog_kit.atomic_file import write_atomic
 from watchdog_kit.records import dataclass
 
@@ -43,7 +44,7 @@ def read_trace(path: str, boot_id: str) -> Trace | None:
     """What the file says; None when there is none, it is damaged, or the machine was started since."""
     try:
         with open(path, "rb") as file:
-            record = json.loads(file.read(LIMIT))
+            record = foreign_json.parse(file.read(LIMIT))
         if record["version"] != 1 or record["boot_id"] != boot_id:
             return None
         values = {one.name: record[one.name] for one in fields(Trace)}
@@ -51,7 +52,7 @@ def read_trace(path: str, boot_id: str) -> Trace | None:
         if any(type(value) is not wanted.get(name, int) for name, value in values.items()):
             return None
         return Trace(**values)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

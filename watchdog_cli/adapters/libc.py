@@ -4,6 +4,8 @@ import ctypes
 import os
 
 _PR_SET_CHILD_SUBREAPER = 36
+_CLOCK_BOOTTIME = 7
+_TIMER_ABSTIME = 1
 _lib = ctypes.CDLL(None, use_errno=True)
 
 IN_ATTRIB = 0x4
@@ -12,6 +14,10 @@ IN_MODIFY = 0x2
 IN_MOVED_TO = 0x80
 IN_DELETE_SELF = 0x400
 IN_MOVE_SELF = 0x800
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long))
 
 
 def become_subreaper() -> None:
@@ -46,3 +52,12 @@ def inotify_add(descriptor: int, path: str, mask: int) -> int:
     if watch < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
     return watch
+
+
+def sleep_until(at_s: float) -> None:
+    """Sleep until that instant of ``boot_clock``, at once over when it came during a suspend.
+
+    A signal may end it early.
+    """
+    span = _Timespec(int(at_s), int((at_s % 1) * 1e9))
+    _lib.clock_nanosleep(_CLOCK_BOOTTIME, _TIMER_ABSTIME, ctypes.byref(span), None)

@@ -1,11 +1,11 @@
-"""In which life of which watchdog something happens, and when, on a clock that nobody sets.
+"""In which life of which watchdog something happens.
 
-The journal and the samples carry both, so that their order and their distances outlive steps of the wall clock, and a
-time in which no watchdog lived can be told from one in which it had nothing to say.
+The journal and the samples carry it beside an instant of ``boot_clock``, so that their order and their distances
+outlive steps of the wall clock, and a time in which no watchdog lived can be told from one in which it had nothing to
+say.
 """
 
 import os
-import time
 
 from watchdog_cli.adapters.system import processes
 
@@ -32,16 +32,3 @@ def current_boot() -> str:
 def boot_of(life: str) -> str:
     """The boot to which a life belongs."""
     return life.partition(".")[0]
-
-
-if hasattr(time, "CLOCK_BOOTTIME"):
-
-    def up_s() -> float:
-        """Seconds since the machine was started, also those that it slept."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-else:
-
-    def up_s() -> float:
-        """Seconds on the steadiest clock there is."""
-        return time.monotonic()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from watchdog_cli.adapters import life
+from watchdog_cli.adapters import boot_clock, life
 from watchdog_cli.core.samples import CENTI, EVERY_S, KIBI, NEVER, head_line, life_tag, sample_line
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Sampler:
             return
         resident, cpu_s = found
         silent = self._silent_s()
-        up, cpu = int(life.up_s()), round(cpu_s / CENTI)
+        up, cpu = int(boot_clock.now_s()), round(cpu_s / CENTI)
         self._up = self._up or up  # the first sample of a run comes after none
         step = up - self._up
         used = max(0, cpu - self._cpu)  # what a vanished orphan has used is gone with it

@@ -9,8 +9,8 @@ import click
 
 from watchdog_cli.cli.options import HOW_TO_WRITE, GroupedCommand, GroupedOption, folder_of, settings_options
 from watchdog_cli.core.errors import UsageError
+from watchdog_cli.install.formats import NAMES
 
-MANAGERS = ("systemd", "launchd", "task-scheduler")
 _GIVEN = "watchdog install: options of run"
 
 
@@ -56,7 +56,7 @@ _boot_option = functools.partial(click.option, cls=GroupedOption, group="Boot")
 @_boot_option(
     "--for",
     "manager",
-    type=click.Choice(MANAGERS),
+    type=click.Choice(NAMES),
     help="Show the entry of another system; only with --dry-run.  [default: that of this one]",
 )
 @settings_options

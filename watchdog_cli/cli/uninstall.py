@@ -8,9 +8,7 @@ import click
 
 from watchdog_cli.cli.options import GroupedCommand, GroupedOption, folder_of, place_options
 from watchdog_cli.core.errors import NotRunningError, UsageError
-
-MANAGERS = ("systemd", "launchd", "task-scheduler")
-
+from watchdog_cli.install.formats import NAMES
 
 _boot_option = functools.partial(click.option, cls=GroupedOption, group="Boot")
 
@@ -20,7 +18,7 @@ _boot_option = functools.partial(click.option, cls=GroupedOption, group="Boot")
     "--user/--system", "of_user", default=None, help="Yours, or the machine's.  [default: by who asks]"
 )
 @_boot_option("--dry-run", is_flag=True, help="Only show what would be done; change nothing.")
-@_boot_option("--for", "manager", type=click.Choice(MANAGERS), help="Of another system; only with --dry-run.")
+@_boot_option("--for", "manager", type=click.Choice(NAMES), help="Of another system; only with --dry-run.")
 @place_options
 def command(
     of_user: bool | None, dry_run: bool, manager: str | None, directory: str | None, name: str | None

@@ -8,7 +8,7 @@ from watchdog_cli.adapters import boot_clock, procfs
 from watchdog_cli.adapters.carried import forget
 from watchdog_cli.adapters.child import ChildTree
 from watchdog_cli.adapters.etcd_lease import Grip
-from watchdog_cli.adapters.guard import Guard, end_old, read_end
+from watchdog_cli.adapters.guard import Guard, kill_same, read_end
 from watchdog_cli.adapters.lease_file import Trace, read_trace, write_trace
 from watchdog_cli.core import lease as times
 from watchdog_cli.core.lease import Hold
@@ -118,7 +118,7 @@ class Holding:
             found = procfs.stat(self._guarded_pid)
             ticks = found.start_ticks if found is not None else 0
         if old is not None and old.guard_pid and old.guard_pid != self._guarded_pid:
-            end_old(old.guard_pid, old.guard_ticks)
+            kill_same(old.guard_pid, old.guard_ticks)
         trace = Trace(
             self._address, grip.lease, grip.revision, self.ttl_s, self.since, self._guarded_pid, ticks
         )
@@ -129,5 +129,5 @@ def drop_old(places: Places) -> None:
     """A watchdog that needs no lease goes on where one had one: its guard must not end the program."""
     trace = read_trace(places.lease, procfs.boot_id())
     if trace is not None and trace.guard_pid:
-        end_old(trace.guard_pid, trace.guard_ticks)
+        kill_same(trace.guard_pid, trace.guard_ticks)
     forget(places.lease)

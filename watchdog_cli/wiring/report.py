@@ -3,7 +3,7 @@
 import os
 import time
 
-from watchdog_cli.adapters import life
+from watchdog_cli.adapters import boot_clock, life
 from watchdog_cli.adapters.journal_reader import read_notes
 from watchdog_cli.adapters.samples import read_samples
 from watchdog_cli.adapters.system import locks, processes
@@ -39,7 +39,7 @@ def read_report(
         parts: into how many parts the charts are cut.
     """
     places = Places(folder, name)
-    now = Stamp(time.time(), life.up_s(), life.current_boot())
+    now = Stamp(time.time(), boot_clock.now_s(), life.current_boot())
     notes = read_notes(places.journal)
     timeline = Timeline([note.stamp for note in notes], now)
     boots = {life_tag(one): life.boot_of(one) for one in {note.life for note in notes if note.life}}
