@@ -10,7 +10,6 @@ venv=${VENV:-.venv}
 missing=""
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v chromium >/dev/null || missing="$missing chromium"
-command -v strace >/dev/null || missing="$missing strace"
 command -v etcd >/dev/null || missing="$missing etcd-server etcd-client"
 command -v promtool >/dev/null || missing="$missing prometheus"
 [ -x /lib/systemd/systemd ] && command -v systemd-analyze >/dev/null || missing="$missing systemd"

@@ -62,6 +62,47 @@ def calls(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaveCa
         assert set(json.loads(path.read_bytes())) == saved(rig)
 
 
+def test_J01_save_writes_flushes_renames_and_flushes_the_folder(rig: Rig, calls: SaveCalls) -> None:
+    """Each save: all of it beside the old file, to the disk, into its place, and the place to the disk, too."""
+    wait_until(lambda: calls.trace().count("rename tracked_tokens.json") > 3, "four saves", 40)
+    found: list[list[str]] = [[]]
+    for line in calls.trace():
+        verb, name = line.split()
+        if verb == "write" and found[-1][-1:] == ["write"]:
+            continue  # a long list takes several
+        if verb == "link":  # the old one becomes a backup
+            found.append([])
+        elif verb != "flush":
+            assert name.endswith(".wdtmp") == (verb != "rename"), line
+        elif name != rig.folder.name:
+            assert name.endswith(".wdtmp"), line
+        found[-1].append(verb)
+    assert found[0] == STEPS[1:], "the first one has no predecessor"
+    assert found[1:-1] == [STEPS] * (len(found) - 2)
+
+
+@pytest.mark.parametrize("call", ["flush", "rename"])
+@pytest.mark.timeout(120)
+def test_J01_failing_call_leaves_the_old_content(rig: Rig, calls: SaveCalls, call: str) -> None:
+    """For a while each flush, or each rename, fails: the file stays whole, it is told, and saving comes back."""
+    main = rig.folder / "tracked_tokens.json"
+    pid = rig.child()
+    calls.break_all(call)
+    wait_until(
+        lambda: "cannot save" in (rig.folder / "logs" / "tracker.log").read_text(), "a word about it", 60
+    )
+    old = main.read_bytes()
+    failed = calls.trace().count(f"REFUSED {call}")
+    wait_until(lambda: calls.trace().count(f"REFUSED {call}") > failed + 2, "more tries", 60)
+    assert main.read_bytes() == old
+    calls.mend()
+    wait_until(lambda: main.read_bytes() != old, "the next save", 40)
+    assert saved(rig) >= set(json.loads(old))
+    assert wait_until(lambda: beat(rig).get("saveErrors", 0), "the count in the heartbeat", 40) > 0
+    assert rig.child() == pid
+    assert not rig.facts("ended", "hang")
+
+
 @pytest.mark.timeout(240)
 def test_J01_any_call_that_fails_leaves_the_old_or_the_new_list(rig: Rig, calls: SaveCalls) -> None:
     """Link, create, write, flush, rename, flush of the folder fail in turn: the list is whole, the next save works."""

@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import re
-import shutil
 import signal
 import subprocess
 import time
@@ -24,88 +22,6 @@ DEMO = ("--source", "demo", *FAST)
 def backups(folder: Path) -> list[Path]:
     """The copies, newest first."""
     return sorted((folder / "backups").glob("tracked_tokens.*.json"), reverse=True)
-
-
-# --- J01: the order of a save -----------------------------------------------------------------------------
-
-
-TRACE = (
-    "strace",
-    "-f",
-    "-y",
-    "-qq",
-    "-s",
-    "16",
-    "-e",
-    "trace=write,fsync,fdatasync,rename,renameat,renameat2",
-)
-
-
-def _require_strace() -> None:
-    assert shutil.which("strace"), "these cases trace real calls; install strace (apt-get install strace)"
-
-
-@pytest.mark.timeout(90)
-def test_J01_save_writes_flushes_renames_and_flushes_the_folder(rig: Rig) -> None:
-    """Each save, as the kernel saw it: all of the file beside the old one, to the disk, in its place, the place too."""
-    _require_strace()
-    rig.run(*RUN, "--", *TRACE, "-o", str(rig.folder / "trace"), *TRACKER, *DEMO)
-    wait_until(lambda: (rig.folder / "trace").exists() and _saves(rig)[3:], "four saves", 60)
-    assert rig.cli("stop").returncode == 0
-    calls = (rig.folder / "trace").read_text().splitlines()
-    for at in _saves(rig):
-        match = re.search(r'"([^"]*\.wdtmp)"', calls[at])
-        assert match, calls[at]
-        name = match[1].rpartition("/")[2]
-        before = [line for line in calls[:at] if f"{name}>" in line]
-        assert "write(" in before[0]
-        assert "fsync(" in before[-1]
-        folder = re.escape(str(rig.folder.resolve()))
-        assert any(re.search(rf"fsync\(\d+<{folder}>", line) for line in calls[at:]), "the folder is flushed"
-
-
-def _saves(rig: Rig) -> list[int]:
-    calls = (rig.folder / "trace").read_text().splitlines()
-    return [
-        at
-        for at, line in enumerate(calls)
-        if "rename" in line and line.rstrip().endswith('tracked_tokens.json") = 0')
-    ]
-
-
-@pytest.mark.parametrize("call", ["fsync", "rename"])
-@pytest.mark.timeout(120)
-def test_J01_failing_call_leaves_the_old_content(rig: Rig, call: str) -> None:
-    """For a while each flush, or each rename, fails: the file stays whole, it is told, and saving comes back."""
-    _require_strace()
-    rig.run(*RUN, "--", *TRACKER, *DEMO)
-    wait_until(lambda: saved(rig.folder) and beat(rig.folder).get("lastSave"), "a first save", 40)
-    pid = rig.child()
-    with (rig.folder / "trace").open("wb") as trace:
-        breaker = subprocess.Popen(
-            ["strace", "-f", "-qq", "-e", f"trace={call}", f"--inject={call}:error=EIO", "-p", str(pid)],
-            stderr=trace,
-        )
-    try:
-        wait_until(lambda: "cannot save" in _log(rig), "a word about it", 60)
-        old = (rig.folder / "tracked_tokens.json").read_bytes()
-        failed = _failed(rig, call)
-        wait_until(lambda: _failed(rig, call) > failed + 2, "more tries", 60)
-        assert (rig.folder / "tracked_tokens.json").read_bytes() == old
-    finally:
-        breaker.send_signal(signal.SIGINT)  # it lets go, and every call works again
-        breaker.wait(20)
-    wait_until(lambda: (rig.folder / "tracked_tokens.json").read_bytes() != old, "the next save", 40)
-    assert saved(rig.folder).keys() >= json.loads(old).keys()
-    assert wait_until(lambda: beat(rig.folder).get("saveErrors", 0), "the count in the heartbeat", 40) > 0
-    assert rig.child() == pid
-    assert not rig.facts("ended", "hang")
-    assert rig.cli("stop").returncode == 0
-
-
-def _failed(rig: Rig, call: str) -> int:
-    text = (rig.folder / "trace").read_text()
-    return sum(call in line and "(INJECTED)" in line for line in text.splitlines())
 
 
 # --- J02: a damaged list ----------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /* Writes down the calls by which a process saves one file, and lets the Nth of them fail or be the last thing that the
- * process does. What to do stands in a shared page, so that a test can order it while the process runs. */
+ * process does, or each of one kind fail. What to do stands in a shared page, so that a test can order it while the process runs. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,10 +15,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NOTHING, FAIL, DIE };
+enum { NOTHING, FAIL, DIE, BREAK };
+
+static const char *const KINDS[] = {"link", "create", "write", "flush", "rename"};
 
 struct orders {
-    int64_t countdown; /* the call that brings it to 0 is the one */
+    int64_t countdown; /* the call that brings it to 0 is the one; -1, -2, ...: every one of that kind */
     int64_t deed;
     int64_t done;
 };
@@ -60,6 +62,14 @@ static int refused(const char *call, const char *path)
 {
     if (orders == NULL || path == NULL || (strstr(path, wanted) == NULL && strcmp(path, folder) != 0))
         return 0;
+    if (orders->deed == BREAK) {
+        int64_t kind = -__atomic_load_n(&orders->countdown, __ATOMIC_SEQ_CST) - 1;
+        if (kind >= 0 && kind < (int64_t)(sizeof KINDS / sizeof *KINDS) && strcmp(KINDS[kind], call) == 0) {
+            note("REFUSED", call);
+            errno = EIO;
+            return 1;
+        }
+    }
     int now = __atomic_load_n(&orders->countdown, __ATOMIC_SEQ_CST) > 0 &&
               __atomic_sub_fetch(&orders->countdown, 1, __ATOMIC_SEQ_CST) == 0;
     if (!now) {

@@ -8,7 +8,8 @@ from c_library import build
 
 SOURCE = Path(__file__).with_name("save_calls.c")
 _ORDERS = struct.Struct("=qqq")
-_FAIL, _DIE = 1, 2
+_FAIL, _DIE, _BREAK = 1, 2, 3
+_KINDS = ("link", "create", "write", "flush", "rename")
 
 
 class SaveCalls:
@@ -38,6 +39,14 @@ class SaveCalls:
     def die_at(self, number: int) -> None:
         """Let the process be killed in the place of its Nth call from now."""
         self._order(number, _DIE)
+
+    def break_all(self, kind: str) -> None:
+        """Let each call of a kind fail with an input/output error, until ``mend``."""
+        self._order(-1 - _KINDS.index(kind), _BREAK)
+
+    def mend(self) -> None:
+        """Let every call work again."""
+        self._order(0, _FAIL)
 
     def _order(self, number: int, deed: int) -> None:
         descriptor = os.open(self._orders, os.O_WRONLY)
