@@ -7,8 +7,9 @@ import pytest
 
 from harness import Watchdog
 from lease_etcd import etcd
+from trees import nest
 
-__all__ = ["etcd", "hosts"]
+__all__ = ["etcd", "hosts", "nest"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from lease_etcd import EtcdServer, free_ports
 from watchdog_cli.adapters import boot_clock, carried
 from watchdog_cli.adapters.carried import BadPackError, Carried
 from watchdog_cli.adapters.etcd import Etcd, EtcdRefusedError, EtcdUnreachableError, Login
-from watchdog_cli.adapters.etcd_lease import PART, EtcdLease, LeaseGoneError
+from watchdog_cli.adapters.etcd_lease import PART, EtcdLease, LeaseGoneError, Saved
 
 LIMIT_S = 20.0
 
@@ -25,8 +25,12 @@ def lease_at(etcd: EtcdServer, *, ttl_s: float = 30.0, login: Login | None = Non
 
 def put(lease: EtcdLease, packed: bytes, writer: str = "me") -> None:
     """Save to the end."""
-    for _ in lease.save(packed, writer):
-        pass
+    lease.save(packed, writer, lambda: None)
+
+
+def take(lease: EtcdLease) -> Saved | None:
+    """Load to the end."""
+    return lease.load(lambda: None)
 
 
 @pytest.mark.timeout(120)
@@ -51,7 +55,7 @@ def test_only_one_holds_it_and_a_stale_write_is_refused(etcd: EtcdServer) -> Non
     first.grip = grip
     with pytest.raises(LeaseGoneError):
         first.renew()
-    assert second.load().packed == b"new"
+    assert take(second).packed == b"new"
     second.release()
     assert first.acquire({"host": "a"}) is not None
 
@@ -61,21 +65,27 @@ def test_a_large_state_goes_in_parts_and_leaves_nothing_old(etcd: EtcdServer) ->
     """Bytes come back as they went; a save that is cut short leaves the one before, and its parts go with the next."""
     lease = lease_at(etcd)
     lease.acquire({})
-    assert lease.load() is None
+    assert take(lease) is None
     large = os.urandom(3 * PART + 7)
     put(lease, large, "w")
-    found = lease.load()
+    found = take(lease)
     assert (found.writer, found.packed) == ("w", large)
-    cut = lease.save(os.urandom(2 * PART), "w")
-    next(cut)
-    cut.close()
-    assert lease.load().packed == large
+    calls = []
+    assert lease.load(lambda: calls.append("renew")) == found
+    assert len(calls) == 4, "there is time to renew before each part"
+
+    def cut() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lease.save(os.urandom(2 * PART), "w", cut)
+    assert take(lease).packed == large
     put(lease, b"", "w")
-    assert lease.load().packed == b""
+    assert take(lease).packed == b""
     assert len(etcd.ctl("get", "--prefix", "t/main/part/", "--keys-only").split()) == 1
     etcd.ctl("put", "t/main/state", json.dumps({"writer": "w", "parts": ["t/main/part/x"], "sha256": "0"}))
     with pytest.raises(Exception, match="damaged"):
-        lease.load()
+        take(lease)
 
 
 @pytest.mark.timeout(120)
@@ -89,7 +99,7 @@ def test_a_full_database_is_said_and_the_old_state_stays(tmp_path: Path) -> None
         saves = 0
         refused = None
         while refused is None and saves < 20:
-            last = lease.load().packed
+            last = take(lease).packed
             try:
                 put(lease, os.urandom(PART))
             except EtcdRefusedError as error:
@@ -97,7 +107,7 @@ def test_a_full_database_is_said_and_the_old_state_stays(tmp_path: Path) -> None
             saves += 1
         assert refused is not None
         assert refused.is_full
-        assert lease.load().packed == last
+        assert take(lease).packed == last
         lease.renew()
     finally:
         etcd.close()
@@ -196,3 +206,14 @@ def test_files_come_out_as_they_went_in_and_old_ones_are_kept(tmp_path: Path) ->
     for damaged in (b"", packed[:-3], b"x" + packed, packed[:20] + b"\0" + packed[21:]):
         with pytest.raises(BadPackError):
             carried.unpack(damaged)
+
+
+def test_two_names_never_share_a_place_aside(tmp_path: Path) -> None:
+    """`a/b` and `a_b` are two files, and so are what they replace."""
+    (tmp_path / "a").mkdir()
+    for name in ("a/b", "a_b", "a%2Fb"):
+        (tmp_path / name).write_text(f"old {name}")
+    target = Carried(str(tmp_path), ("a/b", "a_b", "a%2Fb"), str(tmp_path / "aside"))
+    target.restore({"a/b": b"1", "a_b": b"2", "a%2Fb": b"3"}, only_missing=False)
+    kept = sorted(path.read_text() for path in (tmp_path / "aside").iterdir())
+    assert kept == ["old a%2Fb", "old a/b", "old a_b"]

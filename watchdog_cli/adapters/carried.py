@@ -13,6 +13,7 @@ from watchdog_kit.atomic_file import write_atomic
 
 FILE_LIMIT = 64 << 20
 PACKED_LIMIT = 16 << 20
+_DAMAGED = "the saved files in etcd are damaged"
 Files = Mapping[str, bytes | None]  # None: there is no such file
 
 
@@ -103,7 +104,8 @@ class Carried:
         if content is None:
             return
         os.makedirs(self._aside, mode=0o700, exist_ok=True)
-        write_atomic(os.path.join(self._aside, name.replace(os.sep, "_")), content)
+        # Two names must not become one: "a/b" and "a_b" are different files.
+        write_atomic(os.path.join(self._aside, name.replace("%", "%25").replace(os.sep, "%2F")), content)
 
 
 def pack(files: Files) -> bytes:
@@ -131,13 +133,15 @@ def unpack(packed: bytes) -> dict[str, bytes | None]:
     """
     unzip = zlib.decompressobj()
     try:
-        raw = unzip.decompress(packed, 6 * FILE_LIMIT)
-        record = foreign_json.parse(raw)
-        if not unzip.eof or unzip.unused_data or not isinstance(record, dict):
-            raise BadPackError("it is no pack of files")
-        return {str(name): None if text is None else base64.b85decode(text) for name, text in record.items()}
+        record = foreign_json.parse(unzip.decompress(packed, 6 * FILE_LIMIT))
+        whole = unzip.eof and not unzip.unused_data and isinstance(record, dict)
+        items = record.items() if whole else ()
+        files = {str(name): None if text is None else base64.b85decode(text) for name, text in items}
     except (zlib.error, ValueError, TypeError) as error:
-        raise BadPackError("the saved files in etcd are damaged") from error
+        raise BadPackError(_DAMAGED) from error
+    if not whole:
+        raise BadPackError(_DAMAGED)
+    return files
 
 
 def forget(path: str) -> None:

@@ -12,7 +12,7 @@ same term: a leader that was voted out meanwhile may still confirm a keep-alive,
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from watchdog_cli.adapters import boot_clock, carried, etcd, foreign_json
@@ -185,9 +185,11 @@ class EtcdLease:
 
     # --- what moves with it ----------------------------------------------------------------------------------
 
-    def save(self, packed: bytes, writer: str) -> Iterator[None]:
-        """Put the state below the key, in as many transactions as it has parts; yields before each one but the first.
+    def save(self, packed: bytes, writer: str, between: Callable[[], None]) -> None:
+        """Put the state below the key, in as many transactions as it has parts.
 
+        Args:
+            between: called before each part but the first, for the lease must be renewed meanwhile.
         Raises:
             LeaseGoneError, EtcdError: as ``write``. The state that lay there before is untouched.
         """
@@ -197,7 +199,7 @@ class EtcdLease:
         keys = [f"{folder}{mark}/{index:04d}" for index in range(len(parts))]
         for key, part in zip(keys[:-1], parts[:-1], strict=True):
             self.write([etcd.put(key, part)])
-            yield
+            between()
         manifest = {"version": 1, "writer": writer, "parts": keys, "sha256": carried.digest(packed)}
         self.write(
             [
@@ -208,9 +210,11 @@ class EtcdLease:
             ]
         )
 
-    def load(self) -> Saved | None:
+    def load(self, between: Callable[[], None]) -> Saved | None:
         """The state below the key; None when none was ever put there.
 
+        Args:
+            between: called before each part, as in ``save``.
         Raises:
             LeaseGoneError, EtcdError: as ``write``, or it is damaged.
         """
@@ -224,6 +228,7 @@ class EtcdLease:
             raise EtcdError(f"{self._key}/state in etcd is damaged") from error
         parts = []
         for key in keys:
+            between()
             one = etcd.pairs(self.write([etcd.get(str(key))]))
             parts.append(etcd.decoded(one[0].get("value")) if one else b"")
         packed = b"".join(parts)

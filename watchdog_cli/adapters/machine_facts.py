@@ -139,3 +139,10 @@ def cgroup_version() -> str:
     if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
         return "cgroup v2"
     return "cgroup v1" if os.path.isdir("/sys/fs/cgroup") else "no cgroups"
+
+
+def nearest_folder(path: str) -> str:
+    """The folder itself, or the one above it in which it would be made."""
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path

@@ -175,12 +175,12 @@ def _settings(patient: Patient) -> Iterator[Finding]:
 
 
 def _writable(patient: Patient) -> Iterator[Finding]:
-    from watchdog_cli.adapters.machine_facts import why_not_writable
+    from watchdog_cli.adapters.machine_facts import nearest_folder, why_not_writable
 
     places = patient.places
     bad = []
     for path in (places.state_folder, os.path.dirname(places.log)):
-        folder = _nearest(path)
+        folder = nearest_folder(path)
         why = why_not_writable(folder)
         if why is not None:
             bad.append(f"{folder}: {why}")
@@ -206,13 +206,6 @@ def _writable(patient: Patient) -> Iterator[Finding]:
                 f"others may look into {places.state_folder}",
                 f"chmod 700 {places.state_folder} (the next start does it too)",
             )
-
-
-def _nearest(path: str) -> str:
-    """The folder itself, or the one above it in which it would be made."""
-    while not os.path.isdir(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def _foreign_files(places: Places) -> str:

@@ -42,7 +42,7 @@ def examine(places: Places, settings: Settings | None) -> list[Finding]:
 
 
 def _disk(places: Places, settings: Settings | None) -> Iterator[Finding]:
-    folders = {places.folder: None, _existing(os.path.dirname(places.log)): None}
+    folders = {places.folder: None, machine_facts.nearest_folder(os.path.dirname(places.log)): None}
     ceiling = settings.log_size * (settings.log_backups + 1) * 2 if settings is not None else 0
     shown = []
     for folder in folders:
@@ -74,12 +74,6 @@ def _disk(places: Places, settings: Settings | None) -> Iterator[Finding]:
             shown.append(free)
     if shown:
         yield ok("disk", shown[0])
-
-
-def _existing(path: str) -> str:
-    while not os.path.isdir(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def _clock(places: Places) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from watchdog_cli.core.events import Event, LeaseHeld, LeaseLost
 from watchdog_cli.core.lease import Hold, OnLost
 from watchdog_cli.core.lease_settings import LeaseSettings
 from watchdog_cli.core.phases import Phase, StandingBy
+from watchdog_cli.core.record import one_line
 from watchdog_cli.wiring.lease_hold import Holding
 from watchdog_cli.wiring.places import Places
 
@@ -82,6 +83,7 @@ class LeaseKeeper:
         self._put_signature: tuple[object, ...] | None = None
         self._size_at = 0.0
         self._next_at = 0.0
+        self._is_ready = False  # the files of the holder before are here: only now the program may begin
         self._ended = threading.Event()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._notices = -1
@@ -98,6 +100,7 @@ class LeaseKeeper:
         if self._lease.grip is None:
             return None
         self._lease.holder = self._me(self._holding.since)
+        self._is_ready = True
         return self._holding.on_monotonic()
 
     def start(self) -> None:
@@ -196,21 +199,26 @@ class LeaseKeeper:
             self._problem = ""
             return
         sent, ttl_s = found
-        ready = False
+        self._is_ready = False
         try:
             self._holding.begin(grip, sent, ttl_s, since)
+            self._next_at = times.renew_at(sent, ttl_s)
             self._restore()
-            ready = True
+            self._is_ready = True
         finally:
-            if not ready:  # the next one may have more luck than we
+            if not self._is_ready:  # the next one may have more luck than we
                 self._holding.lapse()
                 self._holding.end()
                 if self._lease.grip is not None:
                     with contextlib.suppress(EtcdError):
                         self._lease.release()
         self._problem = ""
-        self._next_at = min(self._next_at, times.renew_at(sent, ttl_s))
         self._tell()
+
+    def _prolong(self) -> None:
+        """Between two parts of a large state: renew if it is time to."""
+        if boot_clock.now_s() >= self._next_at and not self._ended.is_set():
+            self._renew()
 
     def _renew(self) -> None:
         sent, ttl_s = self._lease.renew()
@@ -221,14 +229,14 @@ class LeaseKeeper:
 
     def _tell(self) -> None:
         hold = self._holding.on_monotonic()
-        if hold is not None:
+        if hold is not None and self._is_ready:
             self._put(LeaseHeld(hold))
 
     # --- files -----------------------------------------------------------------------------------------------
 
     def _restore(self) -> None:
         """Take what the holder before saved; and sign it, so that what is saved here from now on counts as newer."""
-        saved = self._lease.load()
+        saved = self._lease.load(self._prolong)
         if saved is not None:
             changed = self._carried.restore(unpack(saved.packed), only_missing=saved.writer == self._id)
             if changed:
@@ -245,9 +253,7 @@ class LeaseKeeper:
         packed = pack(self._carried.read())
         mark = digest(packed)
         if mark != self._put_digest:
-            for _ in self._lease.save(packed, self._id):
-                if boot_clock.now_s() >= self._next_at and not self._ended.is_set():
-                    self._renew()
+            self._lease.save(packed, self._id, self._prolong)
             self._put_digest = mark
         self._put_signature = signature
 
@@ -325,4 +331,5 @@ def _text_of(holder: dict[str, object]) -> str:
     host, pid = holder.get("host"), holder.get("pid")
     if not isinstance(host, str) or not host:
         return ""
+    host = one_line(host)  # another machine wrote it
     return f"{host} (pid {pid})" if isinstance(pid, int) else host
