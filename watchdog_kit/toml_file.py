@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.settings_error import Layer, SettingsError
 
 FILE_LIMIT = 1024 * 1024
@@ -43,7 +44,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     except FileNotFoundError:
         raise
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = in_words(error)
         raise SettingsError("", name, f"it cannot be read: {reason}", Layer.FILE) from error
     if len(data) > FILE_LIMIT:
         raise SettingsError("", name, "it is larger than 1MiB, which no settings file is", Layer.FILE)

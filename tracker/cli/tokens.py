@@ -13,6 +13,7 @@ from tracker.editor import Editor
 from tracker.edits import Edit
 from tracker.errors import UsageError
 from watchdog_kit.click_options import GroupedCommand
+from watchdog_kit.os_errors import in_words
 
 _RUNNING = "the running tracker (pid {pid}) takes this up within one cycle"
 
@@ -145,6 +146,4 @@ def _read(file: str) -> bytes:
         with open(file, "rb") as source:
             return source.read()
     except OSError as error:
-        raise UsageError(
-            f"cannot read {os.fspath(file)}: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise UsageError(f"cannot read {os.fspath(file)}: {in_words(error)}") from error

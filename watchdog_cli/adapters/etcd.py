@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 ANSWER_LIMIT = 8 << 20  # bytes; a chunk of the state has 512 KiB
@@ -214,7 +215,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, OSError):
-        return (error.strerror or str(error) or type(error).__name__).lower()
+        return in_words(error)
     return str(error) or type(error).__name__
 
 

@@ -13,6 +13,7 @@ from watchdog_cli.adapters import foreign_json, sharing
 from watchdog_cli.core.events import Beat
 from watchdog_cli.core.facts import Notice
 from watchdog_cli.core.policy import Source
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.quantities import exact_duration, format_duration
 from watchdog_kit.records import dataclass
 
@@ -190,7 +191,7 @@ class HeartbeatFile:
             # A pipe may have taken the file's place since we looked: never wait for a writer.
             descriptor = sharing.to_read(self.path)
         except OSError as error:
-            raise NotABeatError(f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
+            raise NotABeatError(f"cannot be read: {in_words(error)}") from error
         try:
             content = b""
             while len(content) <= READ_LIMIT:
@@ -199,7 +200,7 @@ class HeartbeatFile:
                     break
                 content += part
         except OSError as error:
-            raise NotABeatError(f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
+            raise NotABeatError(f"cannot be read: {in_words(error)}") from error
         finally:
             os.close(descriptor)
         return parse(content)

@@ -20,6 +20,7 @@ from watchdog_cli.core.errors import StorageError
 from watchdog_cli.core.facts import Fact
 from watchdog_cli.core.record import one_line
 from watchdog_cli.core.snapshot import Snapshot
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 VERSION = 1
@@ -174,9 +175,7 @@ class Recorder:
         except OSError as error:
             if not self._state_trouble:
                 self._state_trouble = True
-                self._on_problem(
-                    f"cannot write {self._state_path}: {(error.strerror or str(error)).lower()}; going on"
-                )
+                self._on_problem(f"cannot write {self._state_path}: {in_words(error)}; going on")
             return False
         self._state_trouble = False
         return True

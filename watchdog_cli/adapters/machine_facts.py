@@ -4,6 +4,7 @@ import contextlib
 import os
 import tempfile
 
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 INOTIFY = "/proc/sys/fs/inotify"
@@ -90,7 +91,7 @@ def why_not_writable(folder: str) -> str | None:
             file.write(b"x")
             file.flush()
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return in_words(error)
     return None
 
 

@@ -18,6 +18,7 @@ from watchdog_cli.adapters.forensics import Dump
 from watchdog_cli.adapters.system import processes
 from watchdog_cli.core.events import DumpDone, Event
 from watchdog_cli.core.record import one_line
+from watchdog_kit.os_errors import in_words
 
 if TYPE_CHECKING:
     from watchdog_cli.adapters.identity import Identity
@@ -121,7 +122,7 @@ class StackSpy:
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
-            return "", f"{PROGRAM} cannot be started ({(error.strerror or 'unknown error').lower()})"
+            return "", f"{PROGRAM} cannot be started ({in_words(error)})"
         self._helpers.add(process.pid)
         try:
             output, errors = process.communicate(timeout=left)

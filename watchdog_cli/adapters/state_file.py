@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from watchdog_cli.adapters import foreign_json
 from watchdog_cli.core.snapshot import LAST_RUNS, VERSION, ChildRecord, LastRun, ProcessId, Snapshot
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.os_errors import in_words
 
 SIZE_LIMIT = 8 << 20  # arguments may have 2 MiB, and three times that when escaped
 WINDOW_LIMIT = 1000
@@ -88,7 +89,7 @@ def load(path: str) -> Snapshot | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BadStateError(f"it cannot be read: {(error.strerror or '').lower()}") from error
+        raise BadStateError(f"it cannot be read: {in_words(error)}") from error
     return decode(content)
 
 

@@ -12,6 +12,7 @@ import click
 from watchdog_cli.cli.options import GroupedCommand, SettingType, folder_of, place_options
 from watchdog_cli.core.errors import StorageError, UsageError
 from watchdog_kit import kinds
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.wake_up import WakeUp
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _write_again_and_again(reader: "MetricsReader", path: str, every_s: float | 
         try:
             write_atomic(path, reader.read(), mode=READABLE, durable=False)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = in_words(error)
             raise StorageError(
                 f"cannot write {path}: {why}; name a file in a folder that you may write to"
             ) from error

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 TEXT_LIMIT = 600
@@ -44,7 +45,7 @@ def call(words: Sequence[str], environ: Mapping[str, str], *, limit_s: float | N
     except FileNotFoundError:
         return Outcome(None, f"there is no command {words[0]}")
     except OSError as error:
-        return Outcome(None, (error.strerror or str(error)).lower())
+        return Outcome(None, in_words(error))
     output = ended.stdout.decode("utf-8", "replace")
     said = ended.stderr.decode("utf-8", "replace").strip() or output.strip()
     return Outcome(ended.returncode, " ".join(said[-TEXT_LIMIT:].split()), output)

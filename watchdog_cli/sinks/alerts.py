@@ -22,6 +22,7 @@ from watchdog_cli.sinks.scene import Scene
 from watchdog_cli.sinks.story import Story
 from watchdog_cli.sinks.told_incident import Telling
 from watchdog_cli.sinks.wording import compose
+from watchdog_kit.os_errors import in_words
 
 VERSION = 1
 LAST_CALL_S = 3.0  # at the end of the watchdog: what is due is still sent, within that
@@ -151,7 +152,7 @@ class Alerts:
         except OSError as error:
             if not self._cannot_save:
                 self._cannot_save = True
-                why = (error.strerror or str(error)).lower()
+                why = in_words(error)
                 self._say(
                     f"alerts cannot be kept on disk ({why}); what cannot be sent now is lost with the watchdog"
                 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from watchdog_cli.core.errors import AddressError, WatchdogError
 from watchdog_cli.sinks.metrics import CONTENT_TYPE
+from watchdog_kit.os_errors import in_words
 
 LOOPBACK = "127.0.0.1"
 OWN_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -39,7 +40,7 @@ class MetricsServer(ThreadingHTTPServer):
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = in_words(error)
             raise AddressError(
                 f"cannot listen at {LOOPBACK}:{port}: {why}; pick another one with --port"
             ) from error

@@ -8,6 +8,7 @@ from watchdog_cli.core.errors import ServiceError, StorageError
 from watchdog_cli.install import formats
 from watchdog_cli.install.calls import call
 from watchdog_cli.install.entry import Format, Owned, read_mark
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 FILE_LIMIT = 1 << 20
@@ -64,7 +65,7 @@ class Target:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StorageError(f"cannot read {self.path}: {why(error)}") from error
+            raise StorageError(f"cannot read {self.path}: {in_words(error)}") from error
 
     def owned(self, content: bytes) -> Owned:
         """What the file says of itself.
@@ -121,8 +122,3 @@ def find_target(wish: Wish, name: str, environ: Mapping[str, str]) -> Target:
     if system is None:
         system = hasattr(os, "geteuid") and os.geteuid() == 0
     return Target(formats.make(manager), name, system, environ)
-
-
-def why(error: OSError) -> str:
-    """The reason in the middle of a sentence."""
-    return (error.strerror or str(error)).lower()

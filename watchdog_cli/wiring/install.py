@@ -11,9 +11,10 @@ from watchdog_cli.core.policy import Restart
 from watchdog_cli.core.settings import Settings
 from watchdog_cli.install.calls import call
 from watchdog_cli.install.entry import CannotSayError, Entry, Owned, Step
-from watchdog_cli.wiring.entry_place import Target, Wish, why
+from watchdog_cli.wiring.entry_place import Target, Wish
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.os_errors import in_words
 
 Say = Callable[[str], None]
 
@@ -133,7 +134,7 @@ def uninstall(target: Target, say: Say) -> None:
     try:
         os.unlink(target.path)
     except OSError as error:
-        raise StorageError(f"cannot remove {target.path}: {why(error)}") from error
+        raise StorageError(f"cannot remove {target.path}: {in_words(error)}") from error
     _carry_out(target.format.after_remove(target.name, system=target.system), target)
     say(f"{target.unit}: stopped and removed ({target.path})")
     _say_who_still_runs(owned, say)
@@ -169,7 +170,7 @@ def _write(path: str, content: bytes) -> None:
             path, content, mode=0o644
         )  # the manager reads it, perhaps as somebody else; no secret is in it
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {why(error)}") from error
+        raise StorageError(f"cannot write {path}: {in_words(error)}") from error
 
 
 def _interpreter() -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from watchdog_cli.core.errors import AddressError, ConfigError, UsageError
 from watchdog_cli.core.settings import Settings
 from watchdog_cli.wiring.places import Places
+from watchdog_kit.os_errors import in_words
 
 TOKEN_VARIABLE = "WATCHDOG_WEB_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 PORT_VARIABLE = "PORT"  # what Render, Heroku and others tell a program to listen on
@@ -118,7 +119,7 @@ def _listen(family: socket.AddressFamily, address: tuple[str, int]) -> socket.so
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        reason = (error.strerror or str(error)).lower()
+        reason = in_words(error)
         raise AddressError(
             f"cannot listen on {address[0]} port {address[1]}: {reason}; choose another with --port"
         ) from error

@@ -5,6 +5,7 @@ import os
 import sys
 
 from watchdog_cli.core.errors import StorageError
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 BASE = ".watchdog"
@@ -122,7 +123,7 @@ class Places:
                 keep_private(path)
         except OSError as error:
             raise StorageError(
-                f"cannot make {self.state_folder}: {(error.strerror or '').lower()}; "
+                f"cannot make {self.state_folder}: {in_words(error)}; "
                 "run in a folder that you may write to, or pick one with -C"
             ) from error
         with contextlib.suppress(OSError):  # so that a project's own git does not see it

@@ -36,6 +36,7 @@ from watchdog_cli.wiring.sampling import make_sampler
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_cli.wiring.takeover import Legacy
 from watchdog_kit.atomic_file import sweep_temps
+from watchdog_kit.os_errors import in_words
 
 if TYPE_CHECKING:
     from watchdog_cli.wiring.lease import LeaseKeeper
@@ -276,7 +277,7 @@ class _Session:
         try:
             self._control.ensure()
         except OSError as error:
-            why = error.strerror or str(error)
+            why = in_words(error)
             self._tell(
                 Notice("control", f"cannot open the control socket ({why}); `watchdog stop` goes by signal")
             )
