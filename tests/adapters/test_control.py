@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from waiting import wait_until
+from waiting import stays_true, wait_until
 from watchdog_cli.adapters.control import (
     MOST_CLIENTS,
     REQUEST_LIMIT,
@@ -182,6 +182,46 @@ def test_client_that_waits_is_not_pushed_out_by_idle_ones(bench: Bench) -> None:
     assert heard[-1] == {"v": 1, "ok": True, "done": 1}
     for one in crowd:
         one.close()
+
+
+def _fill_queue(path: str) -> list[socket.socket]:
+    """Connect until the system refuses one more."""
+    crowd: list[socket.socket] = []
+    for _ in range(100):
+        crowd.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        crowd[-1].setblocking(False)
+        try:
+            crowd[-1].connect(path)
+        except BlockingIOError:
+            return crowd
+    raise AssertionError("the queue has no end")
+
+
+def test_who_comes_when_the_queue_is_full_waits_for_a_place(tmp_path: Path) -> None:
+    """More ask at once than the queue holds: the system refuses the next one at once, and it tries again."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "control"))
+        listener.listen(1)
+        crowd = _fill_queue(str(tmp_path / "control"))
+        heard: list[dict[str, object]] = []
+        asking = threading.Thread(
+            target=lambda: heard.extend(ask(str(tmp_path), {"ask": "status"}, limit_s=30))
+        )
+        asking.start()
+        stays_true(asking.is_alive, "it waits for a place", 0.1)
+        answered = 0
+        while not answered:
+            taken, _ = listener.accept()
+            taken.settimeout(0.2)
+            with taken, contextlib.suppress(TimeoutError):  # those of the crowd say nothing
+                if taken.recv(4096):
+                    answered += taken.send(b'{"ok": true}\n')
+        asking.join(30)
+        for one in crowd:
+            one.close()
+    assert heard == [{"ok": True}]
+    with pytest.raises(NoAnswerError):  # and nobody waits for ever
+        list(ask(str(tmp_path), {"ask": "status"}, limit_s=0.1))
 
 
 def test_long_answer_arrives_whole(bench: Bench) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # who only asks needs none
 __all__ = ["SOCKET", "Answer", "Client", "ControlServer", "NoAnswerError", "ask"]
 
 SOCKET = "control"
+QUEUE_LOOK_S = 0.01  # chosen: the watchdog empties a full queue in far less
 LONGEST_PATH = 103  # of a socket address on macOS, which has the least room
 
 
@@ -250,11 +251,26 @@ def ask(folder: str, request: Answer, *, limit_s: float | None) -> Iterator[dict
         connection.settimeout(limit_s)
         try:
             with _short_path(folder) as short:
-                connection.connect(f"{short}/{SOCKET}")
+                _connect(connection, f"{short}/{SOCKET}", limit_s)
             connection.sendall(line_of(request))
             yield from read_answers(lambda end: _receive(connection, end), limit_s)
         except OSError as error:
             raise NoAnswerError(str(error)) from error
+
+
+def _connect(connection: socket.socket, path: str, limit_s: float | None) -> None:
+    """Connect; where many ask at once, wait until there is a place in the queue.
+
+    A socket of this kind with a time limit is refused at once when the queue is full, instead of waiting.
+    """
+    end = None if limit_s is None else time.monotonic() + limit_s
+    while True:
+        try:
+            return connection.connect(path)
+        except BlockingIOError:
+            if end is not None and time.monotonic() >= end:
+                raise
+            time.sleep(QUEUE_LOOK_S)
 
 
 def _receive(connection: socket.socket, end: float | None) -> bytes:

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 
 from watchdog_cli.adapters.log_gap import Gap, gap_line, reason_of
+from watchdog_cli.adapters.log_row import LogRow
 from watchdog_cli.core.errors import StorageError
-from watchdog_kit.atomic_file import patiently
 
 SEAM = 64 * 1024  # chosen: longer than the lines that people read, short beside any useful ceiling
 CHECK_EVERY_S = 0.001  # in a flood the name is looked at so often, which costs 0.2 %; else before each write
@@ -78,6 +78,7 @@ class RotatingFile:
         self.path = path
         self.size = max(1, size)
         self.backups = max(0, backups)
+        self._row = LogRow(path, self.size, self.backups)
         self.offset = 0
         self.gap = Gap(path, on_problem, on_recovered)
         self.generation = 0  # grows whenever another file, or an emptied one, goes by the name
@@ -102,7 +103,7 @@ class RotatingFile:
             StorageError: it cannot be written; names the file and what to do.
         """
         try:
-            self._tidy()
+            self._row.tidy()
             self._reopen()
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {reason_of(error)}; {self._mend}") from error
@@ -123,10 +124,6 @@ class RotatingFile:
                 os.fsync(self._fd)
             except OSError as error:
                 self.gap.say(f"cannot secure {self.path}: {reason_of(error)}")
-
-    def backup(self, number: int) -> str:
-        """Return the path of an older file; 1 is the newest."""
-        return f"{self.path}.{number}"
 
     def _reopen(self) -> None:
         self._close_file()
@@ -154,29 +151,6 @@ class RotatingFile:
                 os.close(fd)
             except OSError as error:  # a network drive may say only now that it is full
                 self.gap.say(f"cannot finish {self.path}: {reason_of(error)}")
-
-    def _tidy(self) -> None:
-        """Bring the leftovers of another setting below the ceiling."""
-        top = self.backups + 1
-        while os.path.isfile(self.backup(top)):
-            top += 1
-        # From the top, so that an interrupted tidying leaves no hole that would hide the rest from the next
-        # one. A name with a date behind the dot is the work of another tool: the first hole ends the row.
-        for number in range(top - 1, self.backups, -1):
-            os.unlink(self.backup(number))
-        for path in (self.path, *map(self.backup, range(1, min(top, self.backups + 1)))):
-            if os.path.isfile(path) and os.path.getsize(path) > self.size:
-                self._shorten(path)
-
-    def _shorten(self, path: str) -> None:
-        """Keep the newest whole lines of a file that a larger setting has left."""
-        draft = f"{path}.tmp"
-        with open(path, "rb") as old, open(draft, "wb", opener=_private) as new:
-            old.seek(-self.size, os.SEEK_END)
-            old.readline(self.size)
-            while piece := old.read(1024 * 1024):
-                new.write(piece)
-        os.replace(draft, path)
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -292,14 +266,7 @@ class RotatingFile:
         try:
             if self.backups:
                 self._close_file()
-                # Not by renaming over it: ext4 then writes the whole successor to the disk at once, and half of the
-                # bytes a second are lost for data that nobody asked to be safe.
-                if os.path.lexists(self.backup(self.backups)):
-                    patiently(lambda: os.unlink(self.backup(self.backups)))
-                for number in range(self.backups - 1, 0, -1):
-                    if os.path.lexists(self.backup(number)):
-                        self._rename(self.backup(number), self.backup(number + 1))
-                self._rename(self.path, self.backup(1))
+                self._row.shift()
                 self._reopen()
                 return
         except FileNotFoundError:  # somebody took the file or the folder away in this very moment
@@ -313,10 +280,6 @@ class RotatingFile:
                 return
         os.ftruncate(self._fd, 0)
         self._begin_again(0)
-
-    @staticmethod
-    def _rename(source: str, target: str) -> None:
-        patiently(lambda: os.replace(source, target))
 
     def _begin_again(self, offset: int) -> None:
         """Go on at ``offset`` of the same file after it was emptied."""
@@ -406,7 +369,3 @@ class RotatingFile:
 def _insist_on_file(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is not an ordinary file")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
