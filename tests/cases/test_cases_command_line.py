@@ -174,19 +174,32 @@ def test_everything_we_write_is_for_the_user_only(rig: Rig) -> None:
     assert found[".watchdog/tracker"] == "0o700"
 
 
-def test_ctrl_c_twice_and_a_hang_up_leave_nobody(rig: Rig) -> None:
-    """A deaf program: the first signal begins the stop, the second one shortens it to the kill."""
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (signal.SIGINT, [signal.SIGINT]),
+        (signal.SIGTERM, [signal.SIGTERM]),
+        (signal.SIGTERM, [signal.SIGHUP, signal.SIGTERM]),
+        (signal.SIGHUP, [signal.SIGHUP, signal.SIGTERM, signal.SIGTERM]),
+    ],
+)
+def test_second_signal_ends_a_deaf_program_and_a_hang_up_is_none(
+    rig: Rig, first: signal.Signals, then: list[signal.Signals]
+) -> None:
+    """The first signal begins the stop, a second one shortens it to the kill; a closed terminal is not impatient."""
     deaf = (
         "import signal, time; signal.signal(15, signal.SIG_IGN); open('deaf', 'w').close(); time.sleep(600)"
     )
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        process = rig.run("--stop-timeout", "60s", "--", sys.executable, "-c", deaf)
-        wait_until((rig.folder / "deaf").exists, "the deaf program")
+    process = rig.run("--stop-timeout", "60s", "--", sys.executable, "-c", deaf)
+    wait_until((rig.folder / "deaf").exists, "the deaf program")
+    process.send_signal(first)
+    wait_until(lambda: rig.status()["state"] == "stopping", "stopping")
+    for number in then[:-1]:
         process.send_signal(number)
-        wait_until(lambda: rig.status()["state"] == "stopping", "stopping")
-        process.send_signal(number)
-        assert process.wait(20) == 0
-        (rig.folder / "deaf").unlink()
+        for _ in range(3):  # each is asked after the signal, so that has been taken
+            assert rig.status()["state"] == "stopping"
+    process.send_signal(then[-1])
+    assert process.wait(20) == 0
     assert all(fact["forced"] for fact in rig.facts("ended"))
 
 

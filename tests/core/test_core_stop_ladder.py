@@ -148,6 +148,15 @@ def test_two_signals_in_one_moment_are_one(after, killed):
     assert (history.stop(after, by=By.SIGNAL) == (Kill(),)) is killed
 
 
+def test_hang_up_is_never_the_second_signal():
+    """A session that ends sends SIGTERM and SIGHUP: the program keeps its time to save."""
+    history = stopping(by=By.SIGNAL)
+    assert history.stop(101.0, by=By.HANGUP) == ()
+    assert history.stop(102.0, by=By.SIGNAL) == (Kill(),)
+    history = stopping(by=By.HANGUP)
+    assert history.stop(101.0, by=By.SIGNAL) == ()
+
+
 def test_first_signal_after_a_stop_command_is_no_impatience():
     """A service manager that follows ``watchdog stop`` with its own SIGTERM does not cut the saving short."""
     history = stopping(by=By.COMMAND)

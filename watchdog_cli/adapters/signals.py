@@ -17,6 +17,7 @@ CONTROL = getattr(signal, "SIGRTMIN", getattr(signal, "SIGINFO", None))
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
+_HANGUP = getattr(signal, "SIGHUP", None)
 _PASSED = ("SIGUSR1", "SIGUSR2", "SIGQUIT")
 _HELD = tuple(
     number
@@ -65,7 +66,7 @@ class Signals:
         self._before[number] = signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
-        self._inbox.put(StopAsked(By.SIGNAL))
+        self._inbox.put(StopAsked(By.HANGUP if number == _HANGUP else By.SIGNAL))
 
     def _on_continue(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
         self._inbox.put(Continued())

@@ -26,7 +26,7 @@ ONE_SIGNAL_S = 0.05
 
 
 def stop(sup: Supervisor, event: StopAsked, now: float) -> Step:
-    """End the child, then the supervisor. A second signal, or ``now``, means without waiting any longer."""
+    """End the child, then the supervisor. A second signal that is no hang-up, or ``now``, means kill."""
     by_signal = event.by is By.SIGNAL
     again = by_signal and sup.signalled_at is not None and now - sup.signalled_at >= ONE_SIGNAL_S
     at_once = event.now or again

@@ -12,6 +12,7 @@ class By(StrEnum):
     """Who asked."""
 
     SIGNAL = "signal"
+    HANGUP = "hangup"  # the terminal went away: nobody sits there who could be impatient
     COMMAND = "command"
 
 
