@@ -135,6 +135,13 @@ class Store:
         self._signature, self._digest, self._count = signature, digest, len(loaded.tokens)
         with contextlib.suppress(OSError):
             self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
+        if loaded.nulled:
+            names = ", ".join(name[:44] for name in loaded.nulled[:5])
+            more = f" and {len(loaded.nulled) - 5} more" if len(loaded.nulled) > 5 else ""
+            restored.alarms.append(
+                f"NaN or infinity, which is no JSON, stood in tracked_tokens.json under {names}{more}; "
+                "it counts as unknown (null)"
+            )
         if loaded.bad:
             set_bad_tokens_aside(self._place, loaded, restored)
 

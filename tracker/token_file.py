@@ -6,6 +6,7 @@ real Unicode, one emoji in one name would make the text of the whole file four t
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from json.encoder import encode_basestring, encode_basestring_ascii
@@ -30,6 +31,7 @@ _BLANK = " \t\r\n"
 _POINT_START = "\n      {"
 _LIST_START = f'"{HISTORY}": ['
 _LIST_END = "\n    ]"
+_BEYOND = re.compile(r"\d[eE]\+?\d{3}")  # 1e400: a number by its looks, and no number of ours
 _OWN_LIST = f'\n    "{HISTORY}": [\n'.encode()
 _OWN_EMPTY = f'\n    "{HISTORY}": []'.encode()
 _FIRST_POINT_NAMES = {"price", "changePercent", "timestamp"}
@@ -41,9 +43,13 @@ class DamagedError(ValueError):
 
 @dataclass(slots=True)
 class Loaded:
-    """What a file holds: its tokens, and for those that cannot be read, why and what stood there."""
+    """What a file holds: its tokens, and for those that cannot be read, why and what stood there.
+
+    ``nulled`` names the tokens in which something stood that is no JSON (NaN, Infinity): it became null.
+    """
 
     tokens: dict[str, Token] = field(default_factory=dict)
+    nulled: list[str] = field(default_factory=list)
     bad: dict[str, str] = field(default_factory=dict)
     bad_values: dict[str, Any] = field(default_factory=dict)
 
@@ -77,7 +83,8 @@ def _reason(text: str, error: ValueError) -> str:
 
 
 def _decode(text: str) -> Loaded:
-    scan = json.JSONDecoder().raw_decode
+    foreign: list[str] = []  # what the present token has of NaN and the like; they are read as null
+    scan = json.JSONDecoder(parse_constant=foreign.append).raw_decode
     loaded = Loaded()
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
@@ -98,8 +105,11 @@ def _decode(text: str) -> Loaded:
         value, end = scan(text, start)
         piece = text[start:end]
         if not piece.isascii():
-            value = json.loads(piece.encode("latin-1").decode())
-        _take(loaded, name, value, piece)
+            value = json.loads(piece.encode("latin-1").decode(), parse_constant=foreign.append)
+        _take(loaded, name, value, "" if foreign else piece)
+        if foreign:
+            loaded.nulled.append(name)
+            foreign.clear()
         at = _skip(text, end)
         mark = text[at : at + 1]
         if mark == "}":
@@ -152,7 +162,12 @@ def _with_history(token: Token, usable: list[dict[str, Any]], points: list[Any],
         end = piece.find(_LIST_END, start)
         text = piece[start + len(_LIST_START) + 1 : end]
         whole = end > 0 and piece.startswith(_POINT_START, start + len(_LIST_START))
-        if whole and "\r" not in text and (text.count(_POINT_START) + 1) == len(usable):
+        if (
+            whole
+            and "\r" not in text
+            and not _BEYOND.search(text)
+            and (text.count(_POINT_START) + 1) == len(usable)
+        ):
             history = text.encode("latin-1")
     if history is None:
         history = POINT_JOINT.join(_encode_point(point) for point in usable)

@@ -72,6 +72,8 @@ def test_J04_bad_value_of_one_token_costs_no_other(rig: Rig, server: PriceServer
     odd = saved(rig.folder)[OTHER]
     assert odd["token"] == OTHER
     assert [odd.get(name) for name in ("firstPrice", "highestPrice", "lastPrice", "solValue")] == [None] * 4
+    assert "NaN or infinity" in beat(rig.folder)["message"]
+    assert OTHER in beat(rig.folder)["message"]
     assert rig.healthy()["health"] == "healthy"
     assert rig.cli("stop").returncode == 0
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tracker import token_file
 from tracker.address import fault, is_address
-from tracker.model import MAX_POINTS, Token, as_price, new_token, write_number
+from tracker.model import HISTORY, MAX_POINTS, Token, as_price, new_token, write_number
 from tracker.token_file import DamagedError, decode, encode, encode_token
 
 MINT = "So11111111111111111111111111111111111111112"
@@ -107,6 +107,27 @@ def test_not_finite_numbers_become_null(word: str) -> None:
     out = written(decode(text.encode()).tokens)
     read = json.loads(out, parse_constant=pytest.fail)
     assert read[MINT] == {"token": MINT, "maxIncrease": None, "mine": [None, {"a": None}]}
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e400", "1E+400", "-1e999"])
+@pytest.mark.parametrize("name", ["plain", "\u062d\u0648\u062a"])
+def test_not_finite_numbers_in_a_history_as_we_write_it_become_null(word: str, name: str) -> None:
+    """The bytes of a history are taken as they stand only where they are JSON."""
+    point = (
+        f'      {{\n        "price": {word},\n        "changePercent": 1,\n        "timestamp": "t"\n      }}'
+    )
+    head = f'{{\n  "{MINT}": {{\n    "token": "{MINT}",\n    "name": "{name}"'
+    text = f'{head},\n    "{HISTORY}": [\n{point}\n    ]\n  }}\n}}'
+    loaded = decode(text.encode())
+    read = json.loads(written(loaded.tokens), parse_constant=pytest.fail, parse_float=_finite)
+    assert read[MINT][HISTORY] == [{"price": None, "changePercent": 1, "timestamp": "t"}]
+    assert read[MINT]["name"] == name
+    assert loaded.nulled == ([] if "e" in word.lower() else [MINT])
+
+
+def _finite(text: str) -> float:
+    assert math.isfinite(float(text)), text
+    return float(text)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from price_server import (
 from tracker.sources import SourceError
 from tracker.sources.coingecko import CoinGecko
 from tracker.sources.coingecko import parse as parse_coingecko
+from tracker.sources.demo import MARKET, OUTAGE, DemoMarket
 from tracker.sources.dexscreener import DexScreener
 from tracker.sources.dexscreener import parse as parse_dexscreener
 from tracker.sources.geckoterminal import GeckoTerminal
@@ -327,3 +328,17 @@ def test_prefix_of_a_proxy(server: PriceServer) -> None:
         service.get("/x", 5.0)
     assert server.calls[-1].path == "/proxy/x"
     service.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_simulated_prices_stay_in_sight_of_where_they_began(seed: int) -> None:
+    """Weeks of a short cycle, also from absurd prices of before: no more than some hundred times up or down."""
+    market = DemoMarket(seed, dict.fromkeys(MARKET, 1e9))
+    for turn in range(3000):
+        market.begin_turn()
+        if market.step in OUTAGE:
+            continue
+        offers = market.ask(list(MARKET)).offers
+        if turn > 1500:
+            for address, (offer,) in offers.items():
+                assert 1 / 300 < offer.price / MARKET[address].price < 300, MARKET[address].symbol

@@ -10,6 +10,8 @@ from tracker.sources import Offer
 from watchdog_kit.records import dataclass
 
 NAME = "demo"
+_FURTHEST = math.log(50.0)  # a price goes no further from where it began, but for its shaking
+_LEAST_PULL = 0.01
 OUTAGE = range(36, 42)  # steps in which the whole market cannot be reached
 
 
@@ -98,7 +100,9 @@ class DemoMarket:
         elif script.rug_at is not None and self.step == script.rug_at:
             price, liquidity = price * 0.02, 0.0005
         else:
-            price *= math.exp(self._chance.gauss(script.drift, script.shake))
+            # The further from home, the less it drifts: else weeks of a short --cycle end in absurd prices.
+            pull = max(abs(script.drift), _LEAST_PULL) * math.log(price / script.price) / _FURTHEST
+            price *= math.exp(self._chance.gauss(script.drift - pull, script.shake))
         price = min(max(price, 1e-12), 1e9)
         self._prices[address], self._liquidity[address] = price, liquidity
         return Offer(
