@@ -144,8 +144,9 @@ class Box:
         """Everything is gone at once, without a word to anybody."""
         if self._outer is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.init, signal.SIGKILL)
+        if self.init:  # 0 would be ourselves and all who belong to us
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.init, signal.SIGKILL)
         self._outer.wait(60)
         self._outer = None
         wait_until(lambda: not _members(self.group), "an empty machine", 30)

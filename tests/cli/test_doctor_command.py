@@ -6,12 +6,15 @@ import resource
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import watchdog_cli
 from rig import BIN, QUICK, Rig
 from waiting import wait_until
 
@@ -85,6 +88,34 @@ def test_another_watchdog_first_on_the_path_is_told_of(rig: Rig) -> None:
     other.symlink_to(BIN / "watchdog")  # as pipx does
     _, checks = look(rig, PATH=f"{folder}:/usr/bin")
     assert level(checks, "command") == "ok"
+
+
+def test_a_single_file_is_called_by_its_own_name(rig: Rig, tmp_path: Path) -> None:
+    """It has no script beside its Python: the remedy names the file; a link to it is this one."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    single = tmp_path / "watchdog.pyz"
+    homes = [str(Path(watchdog_cli.__file__).parents[1]), sysconfig.get_path("purelib")]
+    single.write_text(
+        f"#!{tmp_path}/bare/bin/python\nimport sys\nsys.path += {homes!r}\n"
+        "from watchdog_cli.cli.main import main\nmain()\n"
+    )
+    single.chmod(0o755)
+
+    def ask(**more: str) -> dict[str, str]:
+        words = [single, "doctor", "--json"]
+        done = subprocess.run(
+            words, cwd=rig.folder, env=rig.environment(**more), capture_output=True, text=True, check=False
+        )
+        found = json.loads(done.stdout)["checks"]
+        return next(one for one in found if one["check"] == "command")
+
+    lost = ask(PATH="/nowhere")
+    assert lost["level"] == "warning"
+    assert lost["remedy"].startswith(f"call {single}, or put a link to it")
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "watchdog").symlink_to(single)
+    assert ask(PATH=str(folder))["level"] == "ok"
 
 
 def test_wrong_settings_are_a_fault(rig: Rig) -> None:

@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import uuid
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import watchdog_cli
+import watchdog_kit
 from waiting import stays_true, wait_until
 from watchdog_cli.adapters import boot_clock, procfs
 from watchdog_cli.adapters.guard import Guard, kill_same, read_end
@@ -128,3 +132,35 @@ def test_a_half_written_instant_is_none(tmp_path: Path) -> None:
         assert read_end(descriptor) is None
     finally:
         os.close(descriptor)
+
+
+ELSEWHERE = """
+import sys
+sys.path += sys.argv[1:3]
+from watchdog_cli.adapters import boot_clock
+from watchdog_cli.adapters.guard import Guard
+guard = Guard(sys.argv[3] + "/guard", sys.argv[3], takes_all_children=False)
+guard.begin(boot_clock.now_s() + 3600)
+print(guard.lives)
+guard.close()
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_guard_runs_the_packages_of_its_watchdog(state: str, tmp_path: Path) -> None:
+    """Also where the Python does not find them by itself, as in a single file; no other package hides a library."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    home = tmp_path / "unpacked"
+    home.mkdir()
+    for package in (watchdog_cli, watchdog_kit):
+        assert package.__file__ is not None
+        folder = Path(package.__file__).parent
+        (home / folder.name).symlink_to(folder)
+    (home / "select.py").write_text("raise SystemExit('hidden')")
+    done = subprocess.run(
+        [tmp_path / "bare" / "bin" / "python", "-c", ELSEWHERE, home, sysconfig.get_path("purelib"), state],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")

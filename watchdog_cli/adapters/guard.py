@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import watchdog_cli
 from watchdog_cli.adapters import boot_clock, libc, procfs
 from watchdog_cli.adapters.marked import find_marked
 
@@ -20,6 +21,12 @@ WIDTH = 24  # of one written instant; it stands there twice, so that one half wr
 READY_S = 20.0
 AGAIN_S = 0.05
 NICE = -10
+# It runs these very packages, wherever they were found: a single file unpacks them where no Python looks by itself, and
+# a Python may have another version of them. Whatever else lies beside them must not hide the standard library.
+BEGIN = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import watchdog_cli, watchdog_kit; sys.path.append(sys.path.pop(0)); "
+    "from watchdog_cli.adapters.guard import main; main(*sys.argv[2:])"
+)
 
 
 class Guard:
@@ -68,7 +75,7 @@ class Guard:
         mine = f"{os.getpid()}:{watchdog.start_ticks if watchdog else 0}" if self._all else ""
         plain = {key: value for key, value in os.environ.items() if not key.startswith("WATCHDOG_")}
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "watchdog_cli.adapters.guard", self._state_folder, mine],
+            [sys.executable, "-P", "-c", BEGIN, _home(), self._state_folder, mine],
             stdin=self._file,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -100,6 +107,11 @@ class Guard:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def _home() -> str:
+    """The folder in which our packages lie."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(watchdog_cli.__file__)))
 
 
 def kill_same(pid: int, start_ticks: int) -> None:
@@ -173,7 +185,3 @@ def main(state_folder: str, owner: str) -> None:
             if not found and os.getppid() != parent:
                 return
             time.sleep(AGAIN_S)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])

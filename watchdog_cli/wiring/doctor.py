@@ -95,9 +95,15 @@ def _command(patient: Patient) -> Iterator[Finding]:
     path = patient.environ.get("PATH", "")
     found = shutil.which("watchdog", path=path)
     own = os.path.join(os.path.dirname(sys.executable), "watchdog")
+    if not os.path.exists(own):  # a single file, or installed for one user
+        own = os.path.abspath(sys.argv[0])
     if found is None:
+        adding = f"add {os.path.dirname(own)} to PATH, or call {own}"
+        linking = f"call {own}, or put a link to it that is called 'watchdog' into a folder of PATH"
         yield warning(
-            "command", "there is no 'watchdog' on PATH", f"add {os.path.dirname(own)} to PATH, or call {own}"
+            "command",
+            "there is no 'watchdog' on PATH",
+            adding if os.path.basename(own) == "watchdog" else linking,
         )
     elif _is_ours(found):
         yield ok("command", f"'watchdog' on PATH is this one ({found})")
@@ -112,6 +118,8 @@ def _command(patient: Patient) -> Iterator[Finding]:
 
 def _is_ours(path: str) -> bool:
     """Whether the script starts our package; another program of the name does not speak of it."""
+    if os.path.realpath(path) == os.path.realpath(sys.argv[0]):
+        return True
     if os.path.dirname(os.path.realpath(path)) == os.path.realpath(os.path.dirname(sys.executable)):
         return True  # beside our Python; on Windows the script is packed
     try:
