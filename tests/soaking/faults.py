@@ -157,8 +157,7 @@ class Faults:
         kill = self._random.random() < 0.5
         if not any((self._world.folder / "backups").glob("*.json")):
             return
-        self._saved.expect_damage()
-        with contextlib.suppress(OSError):
+        with self._saved.damage(), contextlib.suppress(OSError):
             path.write_bytes(junk)
         if kill:
             self.kill_tracker()

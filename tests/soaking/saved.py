@@ -1,7 +1,10 @@
 """What the tracker saved once must still be there: tokens, when and at what price each began, how high each was."""
 
+import contextlib
 import json
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,14 @@ _GROWING = ("highestPrice", "maxRisePercentage")
 
 
 class Saved:
-    """Compares each look at ``tracked_tokens.json`` with all looks before."""
+    """Compares each look at ``tracked_tokens.json`` with all looks before.
+
+    One thread looks, another one does the damage: what is expected and what is done must not fall around a look.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._guard = threading.RLock()
         self.known: dict[str, dict[str, Any]] = {}
         self.removed: set[str] = set()  # on purpose
         self._gone: set[str] = set()  # removed, and seen to be so
@@ -28,27 +35,38 @@ class Saved:
         self._seen = (0, 0, 0)
         self.looks = 0
 
-    def expect_damage(self) -> None:
-        """The main file is about to be spoiled: from here on the newest good backup is the measure."""
-        content = self._newest_backup()
-        if content is not None:
-            self.known = {name: _kept(fields) for name, fields in content.items() if name not in self.removed}
-        self._gone.clear()
-        self._promised.clear()  # they may have been saved after that backup
-        self._spoiled_at = time.monotonic()
+    @contextlib.contextmanager
+    def damage(self) -> Iterator[None]:
+        """The main file is spoiled in here: from here on the newest good backup is the measure."""
+        with self._guard:
+            content = self._newest_backup()
+            if content is not None:
+                self.known = {
+                    name: _kept(fields) for name, fields in content.items() if name not in self.removed
+                }
+            self._gone.clear()
+            self._promised.clear()  # they may have been saved after that backup
+            self._spoiled_at = time.monotonic()
+            yield
 
     def expect_addition(self, address: str) -> None:
         """A person was told that this one is tracked from now on."""
-        self._promised[address] = time.monotonic() + MENDED_S
+        with self._guard:
+            self._promised[address] = time.monotonic() + MENDED_S
 
     def expect_removal(self, address: str) -> None:
         """A person removes this one."""
-        self.removed.add(address)
-        self._promised.pop(address, None)
-        self.known.pop(address, None)
+        with self._guard:
+            self.removed.add(address)
+            self._promised.pop(address, None)
+            self.known.pop(address, None)
 
     def look(self, *, wanted: bool = True) -> list[str]:
         """Say what was lost since the look before."""
+        with self._guard:
+            return self._look(wanted=wanted)
+
+    def _look(self, *, wanted: bool) -> list[str]:
         path = self._folder / "tracked_tokens.json"
         late = self._late(wanted)
         if late:
