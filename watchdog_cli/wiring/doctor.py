@@ -220,7 +220,7 @@ def _foreign_files(places: Places) -> str:
 
 
 def _leftovers(patient: Patient) -> Iterator[Finding]:
-    from watchdog_kit.atomic_file import is_temp
+    from watchdog_kit.atomic_file import is_abandoned
 
     base = os.path.join(patient.folder, BASE)
     try:
@@ -236,7 +236,7 @@ def _leftovers(patient: Patient) -> Iterator[Finding]:
         with contextlib.suppress(OSError):
             files = os.listdir(os.path.join(base, name))
             aside = [file for file in files if ".bad-" in file]
-            temps = [file for file in files if is_temp(file) and not _maker_lives(file)]
+            temps = [file for file in files if is_abandoned(file)]
             if aside or temps:
                 found = True
                 yield warning(
@@ -270,9 +270,3 @@ def _one_leftover(folder: str, name: str) -> Iterator[Finding]:
         yield fault("leftovers", f"{name}: {report.note}", "look with: watchdog status")
     elif report.state is State.GAVE_UP:
         yield warning("leftovers", f"{name}: gave up", f"look with: watchdog incidents last --name {name}")
-
-
-def _maker_lives(file: str) -> bool:
-    """Whether the process that writes such a temporary file still does."""
-    pid = file.rpartition(".")[0].rpartition(".")[2].partition("-")[0]
-    return pid.isdigit() and os.path.exists(f"/proc/{pid}")
