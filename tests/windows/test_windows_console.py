@@ -57,7 +57,7 @@ def test_W02_ctrl_c_at_the_console_is_for_the_watchdog_alone(dog):
 
 
 @pytest.mark.timeout(240)
-def test_W01_W02_a_console_event_ends_the_program_softly_and_nobody_else(dog):
+def test_W02_a_console_event_ends_the_program_softly_and_nobody_else(dog):
     """Twenty restarts and a stop: each program ends by the event alone, and the watchdog never hears one itself.
 
     The program takes no notice of stop requests here. Wine refuses Ctrl-Break: Ctrl-C, aimed alike, takes its place.

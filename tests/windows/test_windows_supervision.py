@@ -57,7 +57,7 @@ def test_a_stop_is_soft_and_takes_the_request_back(dog):
 
 
 @pytest.mark.timeout(120)
-def test_the_whole_tree_dies_with_a_watchdog_that_is_killed(dog):
+def test_W05_the_whole_tree_dies_with_a_watchdog_that_is_killed(dog):
     """No adoption here: the job ends program and grandchild; status says so, and a new run begins."""
     killed = dog.start(orders=("grandchild", "beat"))
     pid = dog.ready()
@@ -168,7 +168,7 @@ def test_a_missing_program_is_the_users_typo(dog):
 
 
 @pytest.mark.timeout(120)
-def test_output_is_utf_8_when_it_goes_to_a_file(dog):
+def test_W10_output_is_utf_8_when_it_goes_to_a_file(dog):
     """Under the code page of an old program no command fails, whatever stands in names and logs."""
     dog.environment["WATCHDOG_NAME"] = "tracker"
     dog.start(orders=("say", "plain", "beat"))
