@@ -39,6 +39,7 @@ fi
 wine reg add 'HKCU\Software\Wine\Drivers' /v Graphics /d null /f >/dev/null 2>&1 ||
     skip "Wine does not write its settings in $WINEPREFIX"
 wineserver -k 2>/dev/null || true # the driver is chosen when the desktop begins
+timeout 60 wineserver -w 2>/dev/null || true
 
 printf 'python311.zip\n.\n..\\site\n%s\nimport site\n' "Z:$(pwd | tr / '\\')" >"$box/python/python311._pth"
 

@@ -53,7 +53,7 @@ class Counted(Steps):
         super().pause(seconds)
 
 
-@pytest.mark.parametrize(("reader", "saves"), [("opens", 1000), ("reads", 40)])
+@pytest.mark.parametrize(("reader", "saves"), [("opens", 1000), ("reads", 20)])
 def test_W07_saves_win_against_a_reader_that_opens_the_target_again_and_again(tmp_path, reader, saves):
     """None of the saves is lost, no temporary file is left, and the reader was in the way; one that reads holds on."""
     path = tmp_path / "tokens.json"

@@ -181,3 +181,24 @@ def test_W10_output_is_utf_8_when_it_goes_to_a_file(dog):
     for words in (("config",), ("report",), ("--help",)):
         dog.ask(*words)
     dog.ask("stop")
+
+
+@pytest.mark.timeout(180)
+def test_an_entry_is_written_told_of_and_removed(dog):
+    """The scheduler's own program takes the file, in a folder whose name needs care; what is not known is not said."""
+    words = ("install", "--name", "at-boot", "--no-heartbeat", "--", sys.executable, "-c", "pass")
+    shown = dog.ask(*words[:1], "--dry-run", *words[1:])
+    assert "schtasks /create /tn tracker-watchdog-at-boot /xml " in shown
+    assert "'" not in shown.partition("# then:")[2]
+    assert not (dog.folder / "home" / "tracker-watchdog").exists()
+    said = dog.ask(*words)
+    try:
+        (written,) = (dog.folder / "home" / "tracker-watchdog").iterdir()
+        assert "told to start" in said
+        assert "running" not in said
+        text = written.read_bytes().decode("utf-16")
+        assert f"<WorkingDirectory>{dog.folder}</WorkingDirectory>" in text
+        assert "<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>" in text
+    finally:
+        dog.ask("uninstall", "--name", "at-boot")
+    assert not written.exists()
