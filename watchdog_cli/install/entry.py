@@ -115,8 +115,8 @@ class Format(Protocol):
 
     title: str
     of_windows: bool = False  # how its commands are quoted
-    waits_for_start = (
-        False  # whether its command to start returns when the watchdog is up, and fails when it is not
+    waits_for_start: bool = (
+        False  # whether its command returns when the watchdog is up, and fails when it is not
     )
 
     def unit(self, name: str) -> str:
