@@ -14,6 +14,7 @@ import pytest
 
 from rig import BIN, QUICK, Rig
 from waiting import wait_until
+from watchdog_cli.wiring import doctor
 
 PROGRAM = ("--no-heartbeat", *QUICK, "--", sys.executable, "-c", "import time; time.sleep(600)")
 
@@ -85,6 +86,15 @@ def test_another_watchdog_first_on_the_path_is_told_of(rig: Rig) -> None:
     other.symlink_to(BIN / "watchdog")  # as pipx does
     _, checks = look(rig, PATH=f"{folder}:/usr/bin")
     assert level(checks, "command") == "ok"
+
+
+def test_a_packed_script_is_known_by_the_python_it_starts(tmp_path: Path) -> None:
+    """As pipx copies it on Windows: our module is in a packed part, the interpreter stands before that as it is."""
+    packed = tmp_path / "watchdog.exe"
+    packed.write_bytes(b"MZ" + bytes(100_000) + b"#!C:\\pipx\\venv\\python.exe\r\nPK" + bytes(300))
+    assert doctor._is_ours(str(packed), "", "C:\\pipx\\venv\\python.exe")
+    assert not doctor._is_ours(str(packed), "", "C:\\another\\python.exe")
+    assert doctor._is_ours(str(packed), str(tmp_path), "C:\\another\\python.exe"), "it lies where ours does"
 
 
 def test_wrong_settings_are_a_fault(rig: Rig) -> None:

@@ -20,7 +20,7 @@ EXTRAS = (
     ("notify", ("apprise",), "other notification services"),
     ("web", ("starlette", "uvicorn"), "the web page"),
 )
-SCRIPT_LIMIT = 65536
+SCRIPT_LIMIT = 1 << 20
 MOST_NAMES = 20  # whoever has more of them in one folder looks at each by --name
 PRIVATE = 0o077
 
@@ -94,31 +94,48 @@ def _interpreter(patient: Patient) -> Iterator[Finding]:
 def _command(patient: Patient) -> Iterator[Finding]:
     path = patient.environ.get("PATH", "")
     found = shutil.which("watchdog", path=path)
-    own = os.path.join(os.path.dirname(sys.executable), "watchdog")
-    if found is None:
-        yield warning(
-            "command", "there is no 'watchdog' on PATH", f"add {os.path.dirname(own)} to PATH, or call {own}"
-        )
-    elif _is_ours(found):
+    own = _own_script()
+    folder = os.path.dirname(own) if own else ""
+    if found is None and own:
+        yield warning("command", "there is no 'watchdog' on PATH", f"add {folder} to PATH, or call {own}")
+    elif found is None:
+        yield warning("command", "there is no 'watchdog' on PATH", f"call {sys.executable} -m watchdog_cli")
+    elif _is_ours(found, folder):
         yield ok("command", f"'watchdog' on PATH is this one ({found})")
     else:
         what = " (the package watchdog of Debian)" if found.endswith("/sbin/watchdog") else ""
+        first = f", or put {folder} first in PATH" if own else ""
         yield warning(
             "command",
             f"'watchdog' on PATH is another program: {found}{what}",
-            f"call this one as tracker-watchdog, or put {os.path.dirname(own)} first in PATH",
+            f"call this one as tracker-watchdog{first}",
         )
 
 
-def _is_ours(path: str) -> bool:
-    """Whether the script starts our package; another program of the name does not speak of it."""
-    if os.path.dirname(os.path.realpath(path)) == os.path.realpath(os.path.dirname(sys.executable)):
-        return True  # beside our Python; on Windows the script is packed
+def _own_script() -> str:
+    """The script that was installed with us; "" when there is none, as in a checkout that is only on the path."""
+    import sysconfig
+
+    name = "watchdog.exe" if sys.platform == "win32" else "watchdog"
+    places = dict.fromkeys((os.path.dirname(sys.executable), sysconfig.get_path("scripts") or ""))
+    found = (os.path.join(place, name) for place in places if place)
+    return next((path for path in found if os.path.exists(path)), "")
+
+
+def _is_ours(path: str, own_folder: str, interpreter: str = sys.executable) -> bool:
+    """Whether the script starts our package; another program of the name does not speak of it.
+
+    On Windows the script is packed, and a copy of it may lie elsewhere: it speaks of our Python then.
+    """
+    if own_folder and os.path.dirname(os.path.realpath(path)) == os.path.realpath(own_folder):
+        return True
     try:
         with open(path, "rb") as file:
-            return b"watchdog_cli" in file.read(SCRIPT_LIMIT)
+            content = file.read(SCRIPT_LIMIT)
     except OSError:
         return False
+    ours = (f"#!{interpreter}", f'#!"{interpreter}"', "watchdog_cli")
+    return any(os.fsencode(word) in content for word in ours)
 
 
 def _libraries(patient: Patient) -> Iterator[Finding]:
