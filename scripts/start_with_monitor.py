@@ -5,8 +5,12 @@
 
 With ``--ensure``: in the background, unless the watchdog runs there already; then say how it is. Fit for cron, the Task
 Scheduler and a double click; ends with 0 when the watchdog runs.
+
+يشغّل المتتبع تحت مراقبه في المجلد الذي يحوي ``scripts``، وCtrl-C يوقفهما معًا. ومع ``--ensure`` يعمل في الخلفية،
+ما لم يكن المراقب يعمل أصلًا، ثم يقول كيف حالهما.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,11 +18,20 @@ import sys
 import time
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 FOLDER = Path(__file__).resolve().parent.parent
 STARTS_WITHIN_S = 60.0
 ANSWERS_WITHIN_S = 15.0
 NOT_RUNNING, UNHEALTHY, ALREADY_RUNNING = 3, 5, 11  # exit codes of the watchdog
+
+
+def _say(english: str, arabic: str, stream: TextIO) -> None:
+    """Say it in both languages; in English alone where letters of the other cannot be written."""
+    print(english, file=stream, flush=True)
+    with contextlib.suppress(UnicodeEncodeError, LookupError):
+        arabic.encode(stream.encoding or "ascii")
+        print(arabic, file=stream, flush=True)
 
 
 def _python() -> str:
@@ -90,12 +103,16 @@ def _wait(limit_s: float, process: subprocess.Popen[bytes] | None = None) -> int
 def _ensure(tracker: list[str]) -> int:
     code = _wait(ANSWERS_WITHIN_S)  # one that does not answer may be just beginning, called by somebody else
     if code == NOT_RUNNING:
-        print(f"starting the tracker in {FOLDER}", flush=True)
+        _say(f"starting the tracker in {FOLDER}", f"يبدأ تشغيل المتتبع في {FOLDER}", sys.stdout)
         code = _start(tracker)
     if code not in (0, UNHEALTHY):  # why stands above, in the watchdog's own words
         if code == 1:
             hint = f'"{_python()}" -m pip install "{FOLDER}"'
-            print(f"the watchdog cannot be called; if it is not installed yet: {hint}", file=sys.stderr)
+            _say(
+                f"the watchdog cannot be called; if it is not installed yet: {hint}",
+                f"تعذّر استدعاء المراقب؛ إن لم يكن مثبّتًا بعد فثبّته: {hint}",
+                sys.stderr,
+            )
         return code
     subprocess.call(_watchdog("status"), cwd=FOLDER)
     return code

@@ -166,9 +166,10 @@ def sweep_temps(folder: str | os.PathLike[str], names: Collection[str] | None = 
     return removed
 
 
-def is_temp(name: str) -> bool:
-    """Say whether ``name`` is that of a temporary file of ours, which is no file of anybody's interest."""
-    return _maker_of(name, None) is not None
+def is_abandoned(name: str) -> bool:
+    """Say whether ``name`` is that of a temporary file whose writer is gone: the next sweep takes it away."""
+    maker = _maker_of(name, None)
+    return maker is not None and not _lives(maker)
 
 
 def _fill(descriptor: int, rest: memoryview, *, durable: bool, steps: Steps) -> None:

@@ -17,6 +17,7 @@ import pytest
 import watchdog_cli
 from rig import BIN, QUICK, Rig
 from waiting import wait_until
+from watchdog_cli.wiring import doctor
 
 PROGRAM = ("--no-heartbeat", *QUICK, "--", sys.executable, "-c", "import time; time.sleep(600)")
 
@@ -116,6 +117,17 @@ def test_a_single_file_is_called_by_its_own_name(rig: Rig, tmp_path: Path) -> No
     folder.mkdir()
     (folder / "watchdog").symlink_to(single)
     assert ask(PATH=str(folder))["level"] == "ok"
+
+
+def test_a_packed_script_is_known_by_the_python_it_starts(tmp_path: Path) -> None:
+    """As pipx copies it on Windows: our module is in a packed part, the interpreter stands before that as it is."""
+    packed = tmp_path / "watchdog.exe"
+    packed.write_bytes(b"MZ" + bytes(100_000) + b"#!C:\\pipx\\venv\\python.exe\r\nPK" + bytes(300))
+    assert doctor._is_ours(str(packed), "", "C:\\pipx\\venv\\python.exe")
+    assert not doctor._is_ours(str(packed), "", "C:\\another\\python.exe")
+    assert doctor._is_ours(str(packed), str(tmp_path / "watchdog"), "C:\\another\\python.exe"), (
+        "it lies where ours does"
+    )
 
 
 def test_wrong_settings_are_a_fault(rig: Rig) -> None:

@@ -103,3 +103,16 @@ def test_what_it_stands_in_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     text = one(examine(tmp_path), "system").text
     assert text.startswith("a container (podman), process 1 is sh")
     assert "memory limit 256MB" in text
+
+
+def test_a_container_without_a_mark_in_its_root_is_known_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An engine with a read-only root leaves no file that says so, only ``container=podman``."""
+    monkeypatch.setattr(machine_facts.os.path, "exists", lambda _: False)
+    monkeypatch.setattr(machine_facts, "read_text", lambda _: "")
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("container", "podman")
+    assert machine_facts.container() == "podman"
+    monkeypatch.delenv("container")
+    assert machine_facts.container() == ""

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from waiting import wait_until
-from watchdog_kit.atomic_file import Steps, is_temp, sweep_temps, write_atomic
+from watchdog_kit.atomic_file import Steps, is_abandoned, sweep_temps, write_atomic
 
 WRITER = """
 import sys
@@ -315,7 +315,10 @@ def test_a_sweep_of_nothing_is_nothing(tmp_path):
     assert sweep_temps(tmp_path / "file") == []
 
 
-def test_temporary_files_are_told_by_their_name():
-    """Listings can leave out temporary files by asking for the name."""
-    assert is_temp("tracked_tokens.json.12-0123abcd.wdtmp")
-    assert not is_temp("tracked_tokens.json")
+def test_a_temporary_file_is_abandoned_when_its_writer_is_gone():
+    """Its name says who writes it; other files are never called so."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(30)
+    assert is_abandoned(f"tracked_tokens.json.{gone.pid}-0123abcd.wdtmp")
+    assert not is_abandoned(f"tracked_tokens.json.{os.getpid()}-0123abcd.wdtmp")
+    assert not is_abandoned("tracked_tokens.json")

@@ -56,6 +56,7 @@ def test_ensure_starts_once_and_tells(place: Rig) -> None:
     first = _ensure(place)
     assert first.returncode == 0, first.stderr
     assert "starting the tracker" in first.stdout
+    assert "يبدأ تشغيل المتتبع" in first.stdout
     assert "tracker: running" in first.stdout
     one = place.status()
     second = _ensure(place)
@@ -99,11 +100,15 @@ def test_ensure_says_why_it_cannot(place: Rig) -> None:
     own = place.folder / ".venv" / "bin"
     own.mkdir(parents=True)
     bare = own / "python"
-    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
+    bare.write_text(f'#!/bin/sh\necho "$1" >>"{own}/calls"\nexec "{sys.executable}" -S -E "$@"\n')
     bare.chmod(0o755)
     found = _ensure(place)
     assert found.returncode == 1
     assert "-m pip install" in found.stderr
+    assert "تعذّر استدعاء المراقب" in found.stderr
+    assert (own / "calls").read_text().splitlines()[0].endswith("start_with_monitor.py"), (
+        "its own Python first"
+    )
     assert "مجلد المتتبع" in found.stderr
     shutil.rmtree(place.folder / ".venv")
     place.write("watchdog.toml", 'restart-delay = "soon"\n')
@@ -137,6 +142,7 @@ def test_help_of_the_starter_starts_nothing(place: Rig) -> None:
     found = _call(place, sys.executable, str(place.folder / "scripts" / "start_with_monitor.py"), "--help")
     assert found.returncode == 0
     assert "--ensure" in found.stdout
+    assert "يشغّل المتتبع" in found.stdout
     assert not (place.folder / ".watchdog").exists()
 
 

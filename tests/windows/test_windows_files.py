@@ -19,37 +19,58 @@ from watchdog_cli.adapters.signals import Signals
 from watchdog_cli.adapters.system import controls, inboxes, locks, processes
 from watchdog_cli.adapters.windows import api, control, rights
 from watchdog_cli.core.events import StopAsked
-from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.atomic_file import Steps, write_atomic
 
 pytestmark = pytest.mark.timeout(180)  # each start of a process takes its time under Wine
-SAVES = 60
-READ = """
-import sys
-print("reading", flush=True)
+READERS = """
+import os, sys
+
+def touch(path):
+    os.close(os.open(path, os.O_RDONLY | os.O_BINARY))
+
+def read(path):
+    with open(path, "rb") as file:
+        file.read()
+
+look = {"opens": touch, "reads": read}[sys.argv[1]]
+print("begins", flush=True)
 while True:
     try:
-        with open(sys.argv[1], "rb") as file:
-            file.read()
+        look(sys.argv[2])
     except PermissionError:
         continue  # the moment of the rename itself
 """
 
 
-def test_saves_win_against_a_reader_that_opens_the_target_again_and_again(tmp_path):
-    """W07: none of the saves is lost, and no temporary file is left."""
+class Counted(Steps):
+    """Counts how often a save had to wait."""
+
+    def __init__(self) -> None:
+        self.pauses = 0
+
+    def pause(self, seconds: float) -> None:
+        self.pauses += 1
+        super().pause(seconds)
+
+
+@pytest.mark.parametrize(("reader", "saves"), [("opens", 1000), ("reads", 20)])
+def test_W07_saves_win_against_a_reader_that_opens_the_target_again_and_again(tmp_path, reader, saves):
+    """None of the saves is lost, no temporary file is left, and the reader was in the way; one that reads holds on."""
     path = tmp_path / "tokens.json"
     path.write_bytes(b"0")
-    reader = subprocess.Popen([sys.executable, "-c", READ, str(path)], stdout=subprocess.PIPE)
-    assert reader.stdout.readline().strip() == b"reading"
+    steps = Counted()
+    reading = subprocess.Popen([sys.executable, "-c", READERS, reader, str(path)], stdout=subprocess.PIPE)
+    assert reading.stdout.readline().strip() == b"begins"
     try:
-        for number in range(1, SAVES + 1):
-            write_atomic(path, str(number).encode(), durable=False)
-        assert reader.poll() is None
+        for number in range(1, saves + 1):
+            write_atomic(path, str(number).encode(), durable=False, steps=steps)
+        assert reading.poll() is None
     finally:
-        reader.kill()
-        reader.communicate()
-    assert path.read_bytes() == str(SAVES).encode()
+        reading.kill()
+        reading.communicate()
+    assert path.read_bytes() == str(saves).encode()
     assert os.listdir(tmp_path) == ["tokens.json"]
+    assert steps.pauses > saves / 20
 
 
 def test_a_target_that_stays_open_is_an_error_soon_and_leaves_nothing(tmp_path):

@@ -57,7 +57,7 @@ def test_a_stop_is_soft_and_takes_the_request_back(dog):
 
 
 @pytest.mark.timeout(120)
-def test_the_whole_tree_dies_with_a_watchdog_that_is_killed(dog):
+def test_W05_the_whole_tree_dies_with_a_watchdog_that_is_killed(dog):
     """No adoption here: the job ends program and grandchild; status says so, and a new run begins."""
     killed = dog.start(orders=("grandchild", "beat"))
     pid = dog.ready()
@@ -168,7 +168,7 @@ def test_a_missing_program_is_the_users_typo(dog):
 
 
 @pytest.mark.timeout(120)
-def test_output_is_utf_8_when_it_goes_to_a_file(dog):
+def test_W10_output_is_utf_8_when_it_goes_to_a_file(dog):
     """Under the code page of an old program no command fails, whatever stands in names and logs."""
     dog.environment["WATCHDOG_NAME"] = "tracker"
     dog.start(orders=("say", "plain", "beat"))
@@ -181,3 +181,24 @@ def test_output_is_utf_8_when_it_goes_to_a_file(dog):
     for words in (("config",), ("report",), ("--help",)):
         dog.ask(*words)
     dog.ask("stop")
+
+
+@pytest.mark.timeout(180)
+def test_an_entry_is_written_told_of_and_removed(dog):
+    """The scheduler's own program takes the file, in a folder whose name needs care; what is not known is not said."""
+    words = ("install", "--name", "at-boot", "--no-heartbeat", "--", sys.executable, "-c", "pass")
+    shown = dog.ask(*words[:1], "--dry-run", *words[1:])
+    assert "schtasks /create /tn tracker-watchdog-at-boot /xml " in shown
+    assert "'" not in shown.partition("# then:")[2]
+    assert not (dog.folder / "home" / "tracker-watchdog").exists()
+    said = dog.ask(*words)
+    try:
+        (written,) = (dog.folder / "home" / "tracker-watchdog").iterdir()
+        assert "told to start" in said
+        assert "running" not in said
+        text = written.read_bytes().decode("utf-16")
+        assert f"<WorkingDirectory>{dog.folder}</WorkingDirectory>" in text
+        assert "<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>" in text
+    finally:
+        dog.ask("uninstall", "--name", "at-boot")
+    assert not written.exists()

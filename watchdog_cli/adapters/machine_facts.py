@@ -117,7 +117,9 @@ def container() -> str:
         return "podman"
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
         return "kubernetes"
-    return read_text("/run/systemd/container").strip()
+    # Most engines but Docker say it in this variable; with a read-only root it is all that Podman leaves.
+    named = os.environ.get("container", "")  # noqa: SIM112 - written like this by all of them
+    return read_text("/run/systemd/container").strip() or named.strip()
 
 
 def memory_limit() -> int | None:

@@ -68,6 +68,7 @@ def command(argv: tuple[str, ...], directory: str | None, given: Mapping[str, ob
     changes the entry and says how. It never touches an entry that it did not write.
     """
     from watchdog_cli.adapters.config_file import load_settings
+    from watchdog_cli.adapters.typed_words import typed
     from watchdog_cli.core.options import ENV_PREFIX
     from watchdog_cli.wiring import install
     from watchdog_cli.wiring.entry_place import Wish, find_target
@@ -100,7 +101,7 @@ def command(argv: tuple[str, ...], directory: str | None, given: Mapping[str, ob
     if asked["dry_run"]:
         _show(target.path, target.format.decode(install.encode(entry, target)))
         for step in install.commands(target, start=wish.start, changed=False):
-            click.echo(_line(step.words))
+            click.echo(f"#   {typed(step.words, windows=target.format.of_windows)}")
         return
     install.install(entry, target, start=wish.start, say=click.echo)
 
@@ -109,12 +110,6 @@ def _show(path: str, text: str) -> None:
     click.echo(f"# {path}")
     click.echo(text, nl=not text.endswith("\n"))
     click.echo("# then:")
-
-
-def _line(words: list[str]) -> str:
-    import shlex
-
-    return f"#   {shlex.join(words)}"
 
 
 def _lost_variables(environ: Mapping[str, str]) -> list[str]:

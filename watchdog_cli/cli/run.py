@@ -1,7 +1,6 @@
 """``watchdog run``."""
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -75,8 +74,10 @@ def _greeting(settings: "Settings", argv: tuple[str, ...]) -> list[str]:
     else:
         sign = f"A sign of life ({settings.heartbeat}) is expected every {format_duration(policy.heartbeat_timeout_s)}."
     where = "" if settings.name == "tracker" else f" --name {settings.name}"
+    from watchdog_cli.adapters.typed_words import typed
+
     return [
-        f"watchdog keeps this running: {shlex.join(argv)}",
+        f"watchdog keeps this running: {typed(argv)}",
         f"  {again}",
         f"  {sign}",
         f"  In another terminal: watchdog status{where} · watchdog tail-log -f{where} · watchdog stop{where}",

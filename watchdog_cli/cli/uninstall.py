@@ -2,7 +2,6 @@
 
 import functools
 import os
-import shlex
 
 import click
 
@@ -28,6 +27,7 @@ def command(
     Logs and saved state stay. An entry that 'watchdog install' did not write is left alone.
     """
     from watchdog_cli.adapters.config_file import resolve_name
+    from watchdog_cli.adapters.typed_words import typed
     from watchdog_cli.wiring import install
     from watchdog_cli.wiring.entry_place import Wish, find_target
 
@@ -45,7 +45,7 @@ def command(
     if content:
         target.owned(content)
     for step in install.removal(target):
-        click.echo(shlex.join(step.words))
+        click.echo(typed(step.words, windows=target.format.of_windows))
     click.echo(f"remove {target.path}")
     for step in target.format.after_remove(found, system=target.system):
-        click.echo(shlex.join(step.words))
+        click.echo(typed(step.words, windows=target.format.of_windows))

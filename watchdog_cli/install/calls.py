@@ -1,6 +1,7 @@
 """Call a service manager's own command, bounded, and understand what it says."""
 
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
 from watchdog_kit.os_errors import in_words
@@ -32,14 +33,7 @@ class Outcome:
 def call(words: Sequence[str], environ: Mapping[str, str], *, limit_s: float | None) -> Outcome:
     """Run one command to its end; it never asks anybody anything."""
     try:
-        ended = subprocess.run(
-            words,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limit_s,
-            check=False,
-        )
+        ended = _run(words, dict(environ), limit_s)
     except subprocess.TimeoutExpired:
         return Outcome(None, f"it did not end within {limit_s:.0f}s")
     except FileNotFoundError:
@@ -49,3 +43,29 @@ def call(words: Sequence[str], environ: Mapping[str, str], *, limit_s: float | N
     output = ended.stdout.decode("utf-8", "replace")
     said = ended.stderr.decode("utf-8", "replace").strip() or output.strip()
     return Outcome(ended.returncode, " ".join(said[-TEXT_LIMIT:].split()), output)
+
+
+def _run(
+    words: Sequence[str], environ: dict[str, str], limit_s: float | None
+) -> "subprocess.CompletedProcess[bytes]":
+    if sys.platform != "win32":
+        return subprocess.run(
+            words, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s, check=False
+        )
+    # Into files and not pipes: a service that the command wakes keeps its end of a pipe open, and Python waits for that
+    # end there whatever the limit is.
+    import tempfile
+
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        ended = subprocess.run(
+            words,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            timeout=limit_s,
+            check=False,
+        )
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(words, ended.returncode, output.read(), errors.read())

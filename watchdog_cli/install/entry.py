@@ -114,6 +114,10 @@ class Format(Protocol):
     """One service manager: where its file lies, what stands in it, and how it is told of it."""
 
     title: str
+    of_windows: bool = False  # how its commands are quoted
+    waits_for_start: bool = (
+        False  # whether its command returns when the watchdog is up, and fails when it is not
+    )
 
     def unit(self, name: str) -> str:
         """What the manager calls the entry."""

@@ -30,6 +30,7 @@ class Systemd(Format):
     """User and system units."""
 
     title = "systemd"
+    waits_for_start = True
 
     def unit(self, name: str) -> str:
         """An instance with a file of its own: together they are ``tracker-watchdog@*``."""

@@ -20,6 +20,7 @@ class TaskScheduler(Format):
     """Tasks at boot, as a user or as SYSTEM."""
 
     title = "task-scheduler"
+    of_windows = True
 
     def unit(self, name: str) -> str:
         """The name of the task."""

@@ -20,7 +20,7 @@ EXTRAS = (
     ("notify", ("apprise",), "other notification services"),
     ("web", ("starlette", "uvicorn"), "the web page"),
 )
-SCRIPT_LIMIT = 65536
+SCRIPT_LIMIT = 1 << 20
 MOST_NAMES = 20  # whoever has more of them in one folder looks at each by --name
 PRIVATE = 0o077
 
@@ -94,39 +94,60 @@ def _interpreter(patient: Patient) -> Iterator[Finding]:
 def _command(patient: Patient) -> Iterator[Finding]:
     path = patient.environ.get("PATH", "")
     found = shutil.which("watchdog", path=path)
-    own = os.path.join(os.path.dirname(sys.executable), "watchdog")
-    if not os.path.exists(own):  # a single file, or installed for one user
-        own = os.path.abspath(sys.argv[0])
+    own = _own_script()
+    folder = os.path.dirname(own)
     if found is None:
-        adding = f"add {os.path.dirname(own)} to PATH, or call {own}"
-        linking = f"call {own}, or put a link to it that is called 'watchdog' into a folder of PATH"
-        yield warning(
-            "command",
-            "there is no 'watchdog' on PATH",
-            adding if os.path.basename(own) == "watchdog" else linking,
-        )
-    elif _is_ours(found):
+        if not own:
+            remedy = f"call {sys.executable} -m watchdog_cli"
+        elif os.path.basename(own) in ("watchdog", "watchdog.exe"):
+            remedy = f"add {folder} to PATH, or call {own}"
+        else:
+            remedy = f"call {own}, or put a link to it that is called 'watchdog' into a folder of PATH"
+        yield warning("command", "there is no 'watchdog' on PATH", remedy)
+    elif _is_ours(found, own):
         yield ok("command", f"'watchdog' on PATH is this one ({found})")
     else:
         what = " (the package watchdog of Debian)" if found.endswith("/sbin/watchdog") else ""
+        first = f", or put {folder} first in PATH" if own else ""
         yield warning(
             "command",
             f"'watchdog' on PATH is another program: {found}{what}",
-            f"call this one as tracker-watchdog, or put {os.path.dirname(own)} first in PATH",
+            f"call this one as tracker-watchdog{first}",
         )
 
 
-def _is_ours(path: str) -> bool:
-    """Whether the script starts our package; another program of the name does not speak of it."""
-    if os.path.realpath(path) == os.path.realpath(sys.argv[0]):
+def _own_script() -> str:
+    """What starts us: the script that was installed with us, or a single file; "" when there is neither."""
+    import sysconfig
+
+    name = "watchdog.exe" if sys.platform == "win32" else "watchdog"
+    places = dict.fromkeys((os.path.dirname(sys.executable), sysconfig.get_path("scripts") or ""))
+    found = (os.path.join(place, name) for place in places if place)
+    started = os.path.abspath(sys.argv[0])
+    called = () if started.endswith(".py") else (started,)  # python -m
+    return next((path for path in (*found, *called) if os.path.isfile(path)), "")
+
+
+def _is_ours(path: str, own: str, interpreter: str = sys.executable) -> bool:
+    """Whether the script starts our package; another program of the name does not speak of it.
+
+    On Windows the script is packed, and a copy of it may lie elsewhere: it speaks of our Python then.
+
+    Args:
+        own: what starts us, if it is known.
+    """
+    real = os.path.realpath(path)
+    if own and (
+        real == os.path.realpath(own) or os.path.dirname(real) == os.path.realpath(os.path.dirname(own))
+    ):
         return True
-    if os.path.dirname(os.path.realpath(path)) == os.path.realpath(os.path.dirname(sys.executable)):
-        return True  # beside our Python; on Windows the script is packed
     try:
         with open(path, "rb") as file:
-            return b"watchdog_cli" in file.read(SCRIPT_LIMIT)
+            content = file.read(SCRIPT_LIMIT)
     except OSError:
         return False
+    ours = (f"#!{interpreter}", f'#!"{interpreter}"', "watchdog_cli")
+    return any(os.fsencode(word) in content for word in ours)
 
 
 def _libraries(patient: Patient) -> Iterator[Finding]:
@@ -228,7 +249,7 @@ def _foreign_files(places: Places) -> str:
 
 
 def _leftovers(patient: Patient) -> Iterator[Finding]:
-    from watchdog_kit.atomic_file import is_temp
+    from watchdog_kit.atomic_file import is_abandoned
 
     base = os.path.join(patient.folder, BASE)
     try:
@@ -244,7 +265,7 @@ def _leftovers(patient: Patient) -> Iterator[Finding]:
         with contextlib.suppress(OSError):
             files = os.listdir(os.path.join(base, name))
             aside = [file for file in files if ".bad-" in file]
-            temps = [file for file in files if is_temp(file) and not _maker_lives(file)]
+            temps = [file for file in files if is_abandoned(file)]
             if aside or temps:
                 found = True
                 yield warning(
@@ -278,9 +299,3 @@ def _one_leftover(folder: str, name: str) -> Iterator[Finding]:
         yield fault("leftovers", f"{name}: {report.note}", "look with: watchdog status")
     elif report.state is State.GAVE_UP:
         yield warning("leftovers", f"{name}: gave up", f"look with: watchdog incidents last --name {name}")
-
-
-def _maker_lives(file: str) -> bool:
-    """Whether the process that writes such a temporary file still does."""
-    pid = file.rpartition(".")[0].rpartition(".")[2].partition("-")[0]
-    return pid.isdigit() and os.path.exists(f"/proc/{pid}")

@@ -2,10 +2,10 @@
 
 import math
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 
+from watchdog_cli.adapters.typed_words import typed
 from watchdog_cli.core.errors import NotRunningError, ServiceError, StorageError, UsageError
 from watchdog_cli.core.policy import Restart
 from watchdog_cli.core.settings import Settings
@@ -105,10 +105,16 @@ def install(entry: Entry, target: Target, *, start: bool, say: Say) -> None:
     if stranger:
         say(
             f"not started: a watchdog (pid {stranger}) that was started otherwise looks after {entry.name!r} here; "
-            f"stop it (watchdog stop -C {entry.folder} --name {entry.name}) and install again"
+            f"stop it (watchdog stop {typed(['-C', entry.folder, '--name', entry.name])}) and install again"
         )
     else:
-        say(f"{target.unit}: {'enabled and running' if start else 'enabled; it starts at the next boot'}")
+        state = "enabled; it starts at the next boot"
+        if start and target.format.waits_for_start:
+            state = "enabled and running"
+        elif start:
+            see = typed(["watchdog", "status", "-C", entry.folder, "--name", entry.name])
+            state = f"enabled, and told to start; whether it did:  {see}"
+        say(f"{target.unit}: {state}")
     for line in target.format.hints(target.name, system=target.system):
         say(line)
 
@@ -150,7 +156,7 @@ def _say_who_still_runs(owned: Owned, say: Say) -> None:
 
     child = read_status(owned.folder, owned.name).child
     if child is not None:
-        place = shlex.join(["-C", owned.folder, "--name", owned.name])
+        place = typed(["-C", owned.folder, "--name", owned.name])
         say(f"a program still runs under this name (pid {child.pid}); to end it:  watchdog stop {place}")
 
 

@@ -59,6 +59,8 @@ _declare(kernel32.ReadFile, _B, _H, _P, _D, _P, _P)
 _declare(kernel32.WriteFile, _B, _H, _P, _D, _P, _P)
 _declare(kernel32.FlushFileBuffers, _B, _H)
 _declare(kernel32.GetConsoleCP, wintypes.UINT)
+_declare(kernel32.GetConsoleProcessList, _D, _P, _D)
+_declare(kernel32.GenerateConsoleCtrlEvent, _B, _D, _D)
 _declare(kernel32.GetConsoleOutputCP, wintypes.UINT)
 _declare(kernel32.SetConsoleOutputCP, _B, wintypes.UINT)
 _declare(kernel32.GetCurrentProcess, _H)
@@ -124,3 +126,17 @@ def speak_as_before(before: int) -> None:
 def has_console() -> bool:
     """Whether we have a console that a child can share, so that Ctrl-Break reaches it."""
     return bool(kernel32.GetConsoleCP())
+
+
+def is_in_our_console(pid: int) -> bool:
+    """Whether a process shares our console now.
+
+    Whoever does not must not be sent a console event: the console would take it into its list, and be deaf to Ctrl-C.
+    """
+    room = 64
+    while True:
+        found = (wintypes.DWORD * room)()
+        count = int(kernel32.GetConsoleProcessList(found, room))
+        if count <= room:
+            return pid in found[:count]
+        room = count + 64

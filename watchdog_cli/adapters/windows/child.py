@@ -48,6 +48,7 @@ class ChildTree(Tree[Inbox]):
         del is_init
         super().__init__(inbox, launch)
         self._state_folder = launch.extra.get(STATE, "")
+        self._broken_run = ""  # the run that has been sent Ctrl-Break
         self._stop_file = ""  # of the present run: one that cannot be removed must not end the next one
         self._job: Job | None = None
         self._leader: int | None = None  # its handle
@@ -78,36 +79,40 @@ class ChildTree(Tree[Inbox]):
         except SpawnError:
             job.close()
             raise
-        leader = self._begin_in_job(process, job)
+        leader, waited = self._begin_in_job(process, job)
         process.returncode = 0  # we learn of its end ourselves; the Popen object must not
         found = processes.stat(process.pid)
         ticks = found.start_ticks if found else 0
         self._identity = Identity(process.pid, ticks, run_id, number)
         self._job, self._leader, self._leader_gone = job, leader, False
-        waited = api.open_process(process.pid, api.SYNCHRONIZE)  # its own: ours may be closed before it waits
         threading.Thread(
             target=self._wait_for_leader, args=(waited, run_id), name="exit-notice", daemon=True
         ).start()
         return Run(run_id, number, process.pid)
 
     @staticmethod
-    def _begin_in_job(process: "subprocess.Popen[bytes]", job: Job) -> int:
-        """Put the sleeping process into its job and wake it; return a handle of it."""
+    def _begin_in_job(process: "subprocess.Popen[bytes]", job: Job) -> tuple[int, int]:
+        """Put the sleeping process into its job and wake it; return two handles of it.
+
+        The second one is for the thread that waits for its end: the first may be closed before that thread begins.
+        """
         rights = api.QUERY | api.SYNCHRONIZE | api.TERMINATE_AND_ASSIGN | api.RESUME
         leader = api.open_process(process.pid, rights)
+        waited = api.open_process(process.pid, api.SYNCHRONIZE)
         try:
-            if leader is None:
+            if leader is None or waited is None:
                 raise api.failure("new process")
             job.take(leader)
             api.wake(leader)
         except OSError as error:
             process.kill()
             api.close(leader)
+            api.close(waited)
             job.close()
             raise SpawnError(
                 f"cannot put the program into a job object: {error.strerror}", transient=True
             ) from error
-        return leader
+        return leader, waited
 
     def adopt(self, identity: Identity) -> Run:
         """Report a run that an earlier watchdog began as ended: it cannot have outlived its job."""
@@ -117,11 +122,10 @@ class ChildTree(Tree[Inbox]):
 
     # --- ending ------------------------------------------------------------------------------------------
 
-    def _wait_for_leader(self, leader: int | None, run_id: str) -> None:
+    def _wait_for_leader(self, leader: int, run_id: str) -> None:
         """A thread for each run: the one wait that costs nothing and wakes at once."""
-        if leader is not None:
-            api.kernel32.WaitForSingleObject(leader, api.INFINITE)
-            api.close(leader)
+        api.kernel32.WaitForSingleObject(leader, api.INFINITE)
+        api.close(leader)
         self._inbox.call(lambda: self._on_notice(run_id))
 
     def _on_notice(self, run_id: str) -> None:
@@ -197,12 +201,21 @@ class ChildTree(Tree[Inbox]):
         if identity is None or self._leader_gone:
             return
         self._make_request(identity.run_id)
-        if api.has_console():
-            with contextlib.suppress(OSError):  # it ended this very moment
-                os.kill(identity.pid, signal.CTRL_BREAK_EVENT)
+        self._break()
+
+    def _break(self) -> None:
+        """Ctrl-Break for the whole group, once; a window program is in no console, nor is one that just begins."""
+        identity = self._identity
+        if identity is None or self._broken_run == identity.run_id or not api.is_in_our_console(identity.pid):
+            return
+        self._broken_run = identity.run_id
+        # Not by ``os.kill``: where the event cannot be sent, that ends the process at once instead.
+        api.kernel32.GenerateConsoleCtrlEvent(signal.CTRL_BREAK_EVENT, identity.pid)
 
     def terminate_rest(self) -> None:
-        """Nothing more to do: Ctrl-Break reached the whole group, and the request stands for everybody."""
+        """Ctrl-Break, if it was too early for it; else it reached the whole group, and the request stands for all."""
+        if not self._leader_gone:
+            self._break()
 
     def kill(self) -> None:
         """Kill the whole tree."""

@@ -5,6 +5,7 @@ job, for leaving one must be allowed by whoever made it.
 """
 
 import ctypes
+import functools
 import sys
 from ctypes import wintypes
 
@@ -15,6 +16,7 @@ assert sys.platform == "win32"
 _IDS, _LIMITS = 3, 9  # kinds of information
 _KILL_ON_CLOSE = 0x2000
 _MOST = 1024  # members whose numbers are asked at first
+_MORE_DATA = 234
 
 
 class _Limits(ctypes.Structure):
@@ -31,6 +33,20 @@ class _Limits(ctypes.Structure):
         ("counters", ctypes.c_ulonglong * 6),
         ("memory", ctypes.c_size_t * 4),
     )
+
+
+@functools.cache
+def _list_of(room: int) -> type[ctypes.Structure]:
+    """What the system fills in: two counts, then numbers as wide as a pointer, which here may be 4 bytes or 8."""
+
+    class Ids(ctypes.Structure):
+        _fields_ = (
+            ("assigned", wintypes.DWORD),
+            ("listed", wintypes.DWORD),
+            ("pids", ctypes.c_size_t * room),
+        )
+
+    return Ids
 
 
 class Job:
@@ -66,15 +82,14 @@ class Job:
         """Who is in it now."""
         room = _MOST
         while self._handle:
-            buffer = (ctypes.c_size_t * (room + 1))()
-            size = ctypes.sizeof(buffer)
-            done = api.kernel32.QueryInformationJobObject(self._handle, _IDS, buffer, size, None)
-            assigned, listed = (int.from_bytes(bytes(buffer)[at : at + 4], "little") for at in (0, 4))
+            found = _list_of(room)()
+            size = ctypes.sizeof(found)
+            done = api.kernel32.QueryInformationJobObject(self._handle, _IDS, ctypes.byref(found), size, None)
             if done:
-                return [int(pid) for pid in buffer[1 : listed + 1]]
-            if ctypes.get_last_error() != 234 or room >= 1 << 20:  # ERROR_MORE_DATA
+                return [int(pid) for pid in found.pids[: found.listed]]
+            if ctypes.get_last_error() != _MORE_DATA or room >= 1 << 20:
                 return []
-            room = max(assigned, room) * 2
+            room = max(int(found.assigned), room) * 2
         return []
 
     def end_all(self) -> None:

@@ -1,6 +1,7 @@
 """Who may use what we make: our own user, administrators and the system, as 0600 and root elsewhere."""
 
 import ctypes
+import functools
 import sys
 from ctypes import wintypes
 
@@ -61,8 +62,9 @@ def _descriptor(flags: str) -> ctypes.c_void_p:
     return made
 
 
+@functools.cache
 def private_attributes() -> SecurityAttributes:
-    """For a new object that only we may open; kept for the life of the process.
+    """For a new object that only we may open; made once, and kept for the life of the process.
 
     Raises:
         OSError: they cannot be made.
