@@ -10,12 +10,8 @@ from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.options import OPTIONS
 
 DOCS = ROOT / "docs"
-# Pages for people who look into the files or the numbers; they are in English only.
-ENGLISH_ONLY = {
-    "alerts.md", "benchmarks.md", "commands.md", "formats.md", "formats-tracker.md", "high-availability.md",
-    "incidents.md", "install.md", "macos.md", "metrics.md", "releasing.md", "reliability.md", "report.md",
-    "web.md", "windows.md",
-}  # fmt: skip
+# commands.md repeats what --help prints, and --help speaks English.
+ENGLISH_ONLY = {"commands.md"}
 CODE = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 SHELL = re.compile(r"^(?: {4}|\$ )((?:watchdog|sh|python) [^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
 SOURCES = [
