@@ -41,10 +41,11 @@ FENCE = re.compile(
     r"(?:<!-- not run: (?P<why>[^>]+) -->\n)?^ *```(?P<kind>\w*)\n(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
+MINT = "So11111111111111111111111111111111111111112"  # of which prices are known
 LIMIT_S = 60.0
 ANSWER_S = 60.0
 STAYS = re.compile(
-    r"watchdog (?:run (?!.*; echo)|web\b|metrics .*--(?:port|textfile)|status .*--watch|tail-log .*-f\b)"
+    r"(?:[A-Z_]+=\S+ )*watchdog (?:run (?!.*; echo)|web\b|metrics .*--(?:port|textfile)|status .*--watch|tail-log .*-f\b)"
     r"|python -m tracker$"
 )
 AGAIN = re.compile(
@@ -99,7 +100,7 @@ class Reader:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.prices = PriceServer()
-        self.prices.prices["So11111111111111111111111111111111111111112"] = [pool(150.25)]
+        self.prices.prices[MINT] = [pool(150.25)]
         self.chat = TelegramServer("123456:ABC...")
         services = ("DEXSCREENER", "GECKOTERMINAL", "COINGECKO", "RUGCHECK")
         self.exported = {f"TRACKER_{name}_URL": self.prices.url for name in services}
@@ -108,6 +109,17 @@ class Reader:
         self.staying: dict[str, subprocess.Popen[bytes]] = {}
         self.ports: dict[str, str] = {}  # by those in the page
         shutil.copytree(ROOT / "examples", rig.folder / "examples")
+        self.exported["HOME"] = str(self.old_tracker(rig.folder / "reader"))
+
+    @staticmethod
+    def old_tracker(home: Path) -> Path:
+        """Give the reader a home that holds what an older tracker left, in its form."""
+        (home / "old-tracker").mkdir(parents=True)
+        token: dict[str, object] = {"token": MINT, "name": "Wrapped SOL", "symbol": "SOL", "firstPrice": 100}
+        token |= {"lastPrice": 151, "startTime": "2025-06-01T10:00:00.000Z", "reached50": True, "theirs": "kept"}
+        (home / "old-tracker" / "tracked_tokens.json").write_text(json.dumps({MINT: token}))
+        (home / "old-tracker" / "sent_tokens.txt").write_text(f"{MINT}\n")
+        return home
 
     def __enter__(self) -> Self:
         return self
@@ -160,7 +172,7 @@ class Reader:
 
     def start(self, command: str, shown: list[str]) -> None:
         """Type a command that stays, and wait until it shows what the page says."""
-        kind = " ".join(command.split()[:2])
+        kind = " ".join(re.sub(r"^(?:[A-Z_]+=\S+ )*", "", command).split()[:2])
         for other in list(self.staying):
             if other == kind or (kind == "watchdog run" and other == "python -m"):
                 self.leave(other)
@@ -170,7 +182,7 @@ class Reader:
         self.rig.outputs.append(output)
         with output.open("wb") as file:
             process = subprocess.Popen(
-                ["sh", "-c", f"exec {command}"],
+                ["sh", "-c", re.sub(r"^((?:[A-Z_]+=\S+ )*)", r"\1exec ", command)],
                 cwd=self.rig.folder,
                 env=self.rig.environment(**self.exported),
                 stdin=subprocess.DEVNULL,

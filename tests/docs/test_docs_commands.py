@@ -27,8 +27,6 @@ READ_ONLY = {
     r"watchdog run --lease .*": "needs etcd on several machines; tests/lease has it on one",
     r"WATCHDOG_WEB_TOKEN=\.\.\. watchdog web --host 0\.0\.0\.0 .*": "would listen to other machines",
     r"watchdog report --since 24h": "needs a past of days",
-    r"cp ~/old-tracker/.*|python -m tracker verify|python -m tracker list|watchdog run -- python -m tracker":
-        "the old folder is the reader's",
     r"sh scripts/(?:demo|check|release)\.sh": "installs, or runs all tests",
     r"\./watchdog\.pyz .*": "is made by a release",
 }  # fmt: skip
