@@ -45,7 +45,8 @@ MINT = "So11111111111111111111111111111111111111112"  # of which prices are know
 LIMIT_S = 60.0
 ANSWER_S = 60.0
 STAYS = re.compile(
-    r"(?:[A-Z_]+=\S+ )*watchdog (?:run (?!.*; echo)|web\b|metrics .*--(?:port|textfile)|status .*--watch|tail-log .*-f\b)"
+    r"(?:[A-Z_]+=\S+ )*"
+    r"watchdog (?:run (?!.*; echo)|web\b|metrics .*--(?:port|textfile)|status .*--watch|tail-log .*-f\b)"
     r"|python -m tracker$"
 )
 AGAIN = re.compile(
@@ -116,7 +117,12 @@ class Reader:
         """Give the reader a home that holds what an older tracker left, in its form."""
         (home / "old-tracker").mkdir(parents=True)
         token: dict[str, object] = {"token": MINT, "name": "Wrapped SOL", "symbol": "SOL", "firstPrice": 100}
-        token |= {"lastPrice": 151, "startTime": "2025-06-01T10:00:00.000Z", "reached50": True, "theirs": "kept"}
+        token |= {
+            "lastPrice": 151,
+            "startTime": "2025-06-01T10:00:00.000Z",
+            "reached50": True,
+            "theirs": "kept",
+        }
         (home / "old-tracker" / "tracked_tokens.json").write_text(json.dumps({MINT: token}))
         (home / "old-tracker" / "sent_tokens.txt").write_text(f"{MINT}\n")
         return home

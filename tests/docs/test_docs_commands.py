@@ -48,7 +48,7 @@ def test_the_manual_is_played_and_not_only_read() -> None:
     """Every page that tells people to type something has sessions that are really played."""
     assert {page.stem for page in ENGLISH} >= {
         "README", "start", "wrapping", "exit-codes", "tracker", "install", "alerts", "incidents", "web", "metrics",
-        "settings",
+        "settings", "coming-from",
     }  # fmt: skip
 
 
