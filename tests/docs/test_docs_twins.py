@@ -28,6 +28,14 @@ def test_each_english_page_has_its_arabic_twin_or_is_on_the_short_list() -> None
     assert arabic <= english
 
 
+def test_arabic_readers_are_led_to_arabic_pages() -> None:
+    """A link in an Arabic page, or in README.ar.md, goes to the English page only where there is no other."""
+    link = re.compile(r"\]\((\.\./|docs/)([a-z-]+\.md)(?:#[^)]*)?\)")
+    pages = [ROOT / "README.ar.md", *(DOCS / "ar").glob("*.md")]
+    found = {(page.name, name) for page in pages for _, name in link.findall(page.read_text("utf-8"))}
+    assert {name for _, name in found} == ENGLISH_ONLY, found
+
+
 @pytest.mark.parametrize("twin", sorted((DOCS / "ar").glob("*.md")), ids=lambda page: page.stem)
 def test_an_arabic_page_has_all_that_its_english_twin_has(twin: Path) -> None:
     """Headings, rows and points come in the same order, and nothing that English names in code is left out."""
