@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 venv=${VENV:-.venv}
 
-# Some tests drive real programs: a C compiler, a browser, Prometheus, systemd, Node.js, Go. Where they cannot be had,
+# Some tests drive real programs: a C compiler, a browser, Prometheus, systemd, Node.js, Go, curl. Where they cannot be had,
 # those tests say so.
 missing=""
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
@@ -16,6 +16,8 @@ command -v promtool >/dev/null || missing="$missing prometheus"
 command -v plistutil >/dev/null || missing="$missing libplist-utils"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v go >/dev/null || missing="$missing golang-go"
+command -v curl >/dev/null || missing="$missing curl"
+command -v openssl >/dev/null || missing="$missing openssl"
 if [ -n "$missing" ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
     # shellcheck disable=SC2086 # a list of words
@@ -24,7 +26,7 @@ fi
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-PATH="$PWD/$venv/bin:$PATH"
+PATH="$(cd "$venv/bin" && pwd):$PATH"
 export PATH
 ruff check .
 ruff format --check .

@@ -6,6 +6,6 @@ python=${PYTHON:-python3}
 venv=${VENV:-.venv}
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check .
-PATH="$PWD/$venv/bin:$PATH"
+PATH="$(cd "$venv/bin" && pwd):$PATH"
 export PATH
 exec watchdog run "$@" -- python -m tracker --source demo

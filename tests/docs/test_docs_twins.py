@@ -1,6 +1,7 @@
 """The Arabic pages say what the English ones say, and both say what the code says."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +11,8 @@ from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.options import OPTIONS
 
 DOCS = ROOT / "docs"
-# Pages for people who look into the files or the numbers; they are in English only.
-ENGLISH_ONLY = {
-    "alerts.md", "benchmarks.md", "commands.md", "formats.md", "formats-tracker.md", "high-availability.md",
-    "incidents.md", "install.md", "macos.md", "metrics.md", "releasing.md", "reliability.md", "report.md",
-    "web.md", "windows.md",
-}  # fmt: skip
+# commands.md repeats what --help prints, and --help speaks English.
+ENGLISH_ONLY = {"commands.md"}
 CODE = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 SHELL = re.compile(r"^(?: {4}|\$ )((?:watchdog|sh|python) [^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
 SOURCES = [
@@ -29,6 +26,40 @@ def test_each_english_page_has_its_arabic_twin_or_is_on_the_short_list() -> None
     arabic = {page.name for page in (DOCS / "ar").glob("*.md")}
     assert english - ENGLISH_ONLY <= arabic
     assert arabic <= english
+
+
+def test_arabic_readers_are_led_to_arabic_pages() -> None:
+    """A link in an Arabic page, or in README.ar.md, goes to the English page only where there is no other."""
+    link = re.compile(r"\]\((\.\./|docs/)([a-z-]+\.md)(?:#[^)]*)?\)")
+    pages = [ROOT / "README.ar.md", *(DOCS / "ar").glob("*.md")]
+    found = {(page.name, name) for page in pages for _, name in link.findall(page.read_text("utf-8"))}
+    assert {name for _, name in found} == ENGLISH_ONLY, found
+
+
+@pytest.mark.parametrize("twin", sorted((DOCS / "ar").glob("*.md")), ids=lambda page: page.stem)
+def test_an_arabic_page_has_all_that_its_english_twin_has(twin: Path) -> None:
+    """Headings, rows and points come in the same order, and nothing that English names in code is left out."""
+    english = prose(DOCS / twin.name)
+    arabic = prose(twin)
+    assert shape(arabic) == shape(english), f"docs/ar/{twin.name} and docs/{twin.name} differ in their build"
+    missing = code_words(english) - code_words(arabic)
+    assert missing == set(), f"docs/ar/{twin.name} does not say what docs/{twin.name} says of these"
+
+
+def prose(page: Path) -> str:
+    """Return a page without its sessions."""
+    return doc_pages.FENCE.sub("", page.read_text("utf-8"))
+
+
+def shape(text: str) -> list[str]:
+    """Return how a page is built: the level of each heading, the rows of tables, the points of lists."""
+    return re.findall(r"^(#+ |\||\d+\. |- )", text, re.MULTILINE)
+
+
+def code_words(text: str) -> set[str]:
+    """Return what stands between backticks, but for the columns of the settings that the Arabic table leaves out."""
+    text = re.sub(r"(<!-- table of settings).*?(<!-- end of the table)", "", text, flags=re.DOTALL)
+    return {" ".join(word.split()) for word in re.findall(r"`([^`]+)`", text)}
 
 
 def test_both_readmes_name_the_same_commands_and_codes() -> None:

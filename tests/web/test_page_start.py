@@ -1,5 +1,6 @@
 """Where the page listens, and when it refuses to start."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -150,3 +151,25 @@ def test_the_page_is_no_part_of_other_commands(rig):
     assert "watchdog_cli.cli.status" in loaded
     heavy = ("starlette", "uvicorn", "watchdog_cli.web", "asyncio")
     assert not {name for name in loaded if name.startswith(heavy)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.timeout(90)
+def test_an_order_to_end_is_understood_as_soon_as_the_address_is_told(rig, number):
+    """Who ends it the moment it has said where it is finds an orderly end, not a traceback."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "watchdog_cli", "web", "--port", "0"],
+        cwd=rig.folder,
+        env=rig.environment(PYTHONUNBUFFERED="1"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = process.stdout.readline()
+    process.send_signal(number)
+    _, complaints = process.communicate(timeout=60)
+    assert "http://127.0.0.1:" in told
+    assert process.returncode == 0, complaints
+    assert "Traceback" not in complaints

@@ -62,10 +62,13 @@ def command(directory: str | None, name: str | None, **given: object) -> None:
             ) from error
         raise
     plan = make_plan(settings, os.environ)
-    click.echo(f"{settings.name}: {plan.url}")
-    if not plan.token:
-        click.echo("  it only shows; set WATCHDOG_WEB_TOKEN to let it stop, restart and pause", err=True)
-    raise SystemExit(server.serve(plan))
+
+    def tell() -> None:
+        click.echo(f"{settings.name}: {plan.url}")
+        if not plan.token:
+            click.echo("  it only shows; set WATCHDOG_WEB_TOKEN to let it stop, restart and pause", err=True)
+
+    raise SystemExit(server.serve(plan, tell))
 
 
 def _checked(name: str) -> str:

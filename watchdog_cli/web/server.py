@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
@@ -83,12 +83,41 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
+class Ending:
+    """The order to end, by a signal: taken from the first moment on, also before there is anything to end."""
+
+    def __init__(self) -> None:
+        self._asked: list[int] = []
+        self._obey: Callable[[int], None] | None = None
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self._asked.append(number)
+        if self._obey is not None:
+            self._obey(number)
+
+    @contextlib.contextmanager
+    def obeyed(self, obey: Callable[[int], None]) -> Generator[None, None, None]:
+        """Hand each order to ``obey``, the one that came before too; afterwards there is nothing left to end."""
+        self._obey = obey
+        if self._asked:
+            obey(self._asked[0])
+        try:
+            yield
+        finally:
+            self._obey = None
+
+
 class Server(uvicorn.Server):
     """Ends its streams when it is told to end, for they would hold it up for ever; sleeps while nobody asks."""
 
-    def __init__(self, config: uvicorn.Config, views: Views) -> None:
+    def __init__(self, config: uvicorn.Config, views: Views, ending: Ending) -> None:
         super().__init__(config)
         self._views = views
+        self._ending = ending
         self._told_to_end = asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -104,18 +133,12 @@ class Server(uvicorn.Server):
             self._views.close()
             self._told_to_end.set()
 
-        def handle(number: int, frame: FrameType | None) -> None:
-            self.handle_exit(number, frame)  # a second Ctrl-C waits for nothing
+        def obey(number: int) -> None:
+            self.handle_exit(number, None)  # a second Ctrl-C waits for nothing
             loop.call_soon_threadsafe(begin_to_end)
 
-        names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        old = {number: signal.signal(number, handle) for number in numbers}
-        try:
+        with self._ending.obeyed(obey):
             yield
-        finally:
-            for number, before in old.items():
-                signal.signal(number, before)
 
 
 def make_app(plan: PagePlan, views: Views, keepalive: KeepAlive | None) -> Starlette:
@@ -171,13 +194,20 @@ async def _fault(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "a fault of the page itself"}, 500)
 
 
-def serve(plan: PagePlan) -> int:
-    """Serve until a signal ends it; returns the exit code."""
+def serve(plan: PagePlan, tell: Callable[[], None]) -> int:
+    """Serve until a signal ends it; returns the exit code.
+
+    Args:
+        plan: what is served, and where.
+        tell: says so to the person; called when Ctrl-C is already understood.
+    """
+    ending = Ending()
+    tell()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    return asyncio.run(_serve(plan))
+    return asyncio.run(_serve(plan, ending))
 
 
-async def _serve(plan: PagePlan) -> int:
+async def _serve(plan: PagePlan, ending: Ending) -> int:
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
     asyncio.get_running_loop().set_default_executor(threads)
     keepalive = KeepAlive(plan.keepalive_url, plan.keepalive_s) if plan.keepalive_url else None
@@ -196,6 +226,6 @@ async def _serve(plan: PagePlan) -> int:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=STOP_S,
     )
-    server = Server(config, views)
+    server = Server(config, views, ending)
     await server.serve(sockets=[plan.listener])
     return 0

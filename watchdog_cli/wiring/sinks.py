@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from watchdog_cli.sinks.masking import Mask
 
 DRAIN_S = 0.5  # how long the last words of a run are waited for
-INCIDENTS_END_S = 2.0
+INCIDENTS_END_S = 8.0  # the last end is the one that people look for; on a starved machine 2 s were too few
 ALERTS_END_S = 4.0  # giving up is told before the watchdog is gone, if the network lets it
 
 
