@@ -100,11 +100,17 @@ def test_without_etcd_the_program_ends_in_time_and_comes_back_with_it(pair: Pair
     pair.etcd.signal(signal.SIGSTOP)
     began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     report = a.await_health("standing by", LATE_S)
+    assert report["lease"]["held"] is False
     assert (pair.found()[0].last - began) / 1e9 < TTL_S, "it was dead before the lease could be anybody's"
     assert "etcd does not answer" in report["lease"]["problem"]
     assert report["restarts"]["total"] == 0
+    report = wait_until(
+        lambda: now if (now := a.status())["lease"]["cut_off"] else None, "the verdict", LATE_S
+    )
+    assert report["exit_code"] == a.cli("check").returncode == 5, "it could not take over"
     pair.etcd.signal(signal.SIGCONT)
     assert pair.await_lives(2).label == "a"
+    assert a.await_health("healthy", LATE_S)["lease"]["cut_off"] is False
     a.stop()
 
 

@@ -80,6 +80,7 @@ class LeaseKeeper:
         )
         self._carried = Carried(places.folder, settings.carry, places.replaced)
         self._problem = ""  # of asking for the lease
+        self._worked_at = boot_clock.now_s()  # etcd answered what was asked
         self._stuck = ""  # why the files do not move
         self._told: set[str] = set()  # since something worked again
         self._carry_at = 0.0
@@ -121,13 +122,15 @@ class LeaseKeeper:
 
     def status(self) -> dict[str, object]:
         """What ``status`` says of it."""
-        holder = self._lease.holder
-        since = holder.get("since")
+        holder, now = self._lease.holder, boot_clock.now_s()
+        since, hold = holder.get("since"), self._holding.hold
+        keeps = self._settings.lost is OnLost.KEEP
         return {
-            "held": self._holding.hold is not None,
+            "held": hold is not None and (keeps or now < hold.stop_at),
             "holder": _text_of(holder),
             "since": since if isinstance(since, str) else None,
             "problem": self._problem or self._stuck,
+            "cut_off": bool(self._problem) and now - self._worked_at > self._settings.ttl_s,
         }
 
     def close(self, *, release: bool) -> None:
@@ -308,6 +311,7 @@ class LeaseKeeper:
 
     def _works(self) -> None:
         self._problem = ""
+        self._worked_at = boot_clock.now_s()
         self._told &= {self._stuck}
 
     # ---------------------------------------------------------------------------------------------------------
