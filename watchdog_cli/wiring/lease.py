@@ -31,6 +31,7 @@ from watchdog_cli.wiring.places import Places
 LOOK_S = 0.4  # a standby asks so often; a planned stop shall be followed within a second
 REFUSED_S = 5.0  # one that etcd does not let in; each try costs it a tenth of a second of computing
 SETTLE_S = 0.2  # after a change, for the next one of the same save
+SAID = 8  # different troubles in a row
 RELEASE_S = 3.0  # the end of a watchdog may take so long for it
 ASK_SIZE_S = 600.0
 LARGE = 1 << 30  # half of etcd's default quota
@@ -304,8 +305,11 @@ class LeaseKeeper:
         self._say_once(text)
 
     def _say_once(self, text: str) -> None:
-        """Say it once until something worked again: several members may each have a trouble of their own."""
-        if text not in self._told:
+        """Say it once until something worked again: several members may each have a trouble of their own.
+
+        Some errors have a number in them that differs each time; ``status`` shows the newest in any case.
+        """
+        if text not in self._told and len(self._told) < SAID:
             self._told.add(text)
             self._say(f"lease: {text}")
 
