@@ -216,7 +216,7 @@ def test_a_full_etcd_keeps_the_holder_and_moves_the_state_when_it_is_mended(
         wait_until(lambda: full in a.status()["lease"]["problem"], "the problem", LATE_S)
         kept = etcd.ctl("get", "t/main/state")
         number = pair.found()[-1].saved
-        pair.await_saves(number + 20)  # for several renewals
+        pair.await_saves(number + 15)  # for several renewals
         report = a.status()
         assert (report["state"], report["lease"]["held"]) == ("running", True)
         assert full in report["lease"]["problem"]
