@@ -13,6 +13,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -89,6 +90,7 @@ class World:
         self.spaces: dict[str, str] = {}
         self.broken: list[str] = []
         self.slowest_s = 0.0
+        self.gaps_s: dict[str, list[float]] = {"a death": [], "a planned stop": []}
         self.members = {f"e{number}": f"10.9.8.{10 + number}" for number in range(3)}
         for name, address in self.members.items():
             self.spaces[name] = self.net.host(name, address)
@@ -195,6 +197,12 @@ class World:
                 raise TimeoutError(f"waited {limit_s} s for {what}")
             time.sleep(0.02)
 
+    def last_end(self, name: str) -> str:
+        """Why the program ended the last time on a host."""
+        journal = (self.folder / name / ".watchdog/tracker/journal.jsonl").read_text().splitlines()
+        ends = [fact["cause"] for fact in map(json.loads, journal) if fact["fact"] == "ended"]
+        return ends[-1] if ends else ""
+
     def holder(self) -> str:
         """The host on which the program lives now; "" for none."""
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -215,6 +223,24 @@ class World:
         os.kill(self.dogs[host].pid, signal.SIGKILL)
         self.dogs[host].wait()
         time.sleep(self.random.choice((0.0, 0.3, TTL_S * 2)))
+        self.start_dog(host)
+
+    def kill_host(self, host: str) -> None:
+        """Everything of it at the same moment, as when its power fails; it comes back much later."""
+        folder = self.folder / host / ".watchdog/tracker"
+        pids = [self.dogs[host].pid]
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            pids.append(json.loads((folder / "lease.json").read_text())["guard_pid"])
+            pids.append(json.loads((folder / "state.json").read_text())["child"]["process"]["pid"])
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        died = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self.dogs[host].wait()
+        newest = lives(self.lives)[-1]
+        if newest.label == host and died - newest.last < 0.3e9:  # and it was not about to move anyway
+            self.wait(lambda: lives(self.lives)[-1].start > died, "a program elsewhere")
+            self.gaps_s["a death"].append((lives(self.lives)[-1].start - died) / 1e9)
         self.start_dog(host)
 
     def freeze_watchdog(self, host: str) -> None:
@@ -261,11 +287,14 @@ class World:
         if stopped.returncode != 0:
             self.broken.append(f"stop on {host} failed: {stopped.stderr.strip()}")
         self.dogs[host].wait(30)
-        before = lives(self.lives)
-        self.wait(lambda: len(lives(self.lives)) > len(before), "a program elsewhere")
-        after = lives(self.lives)
-        if len(after) == len(before) + 1 and after[-1].found != before[-1].saved:
-            self.broken.append(f"a planned stop handed over {after[-1].found} instead of {before[-1].saved}")
+        self.wait(lambda: lives(self.lives)[-1].label != host, "a program elsewhere")
+        found = lives(self.lives)
+        mine = max((index for index, life in enumerate(found) if life.label == host), default=-1)
+        old, new = found[mine], found[mine + 1]
+        if self.last_end(host) == "asked-stop":  # and not by the fault before
+            self.gaps_s["a planned stop"].append((new.start - old.last) / 1e9)
+            if new.found != old.saved:
+                self.broken.append(f"a planned stop handed over {new.found} instead of {old.saved}")
         self.start_dog(host)
 
     def step_clock(self, host: str) -> None:
@@ -297,7 +326,7 @@ class World:
         kinds = [
             *(self.kill_watchdog, self.freeze_watchdog, self.cut_off, self.cut_member, self.kill_member),
             *(self.freeze_etcd, self.hand_over, self.step_clock, self.kill_program, self.kill_guard),
-            self.restart_standby,
+            *(self.restart_standby, self.kill_host),
         ]
         done: dict[str, int] = {}
         for name in ("h0", "h1", "h2"):
@@ -353,6 +382,12 @@ def main() -> int:
         world.close()
     found = lives(world.lives)
     print(f"{len(found)} lives; slowest return {world.slowest_s:.1f} s; faults: {done}")
+    for what, gaps in world.gaps_s.items():
+        if gaps:
+            middle, most = statistics.median(gaps), max(gaps)
+            print(
+                f"elsewhere after {what}: {middle:.2f} s in the middle of {len(gaps)}, {most:.2f} s at most"
+            )
     for problem in world.broken:
         print(f"BROKEN: {problem}")
     print(f"kept: {folder}" if world.broken else "no two lives overlapped, no state went back")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Certificate
 from waiting import wait_until
 
 
@@ -29,8 +30,11 @@ def free_ports(count: int) -> list[int]:
 class EtcdServer:
     """One member; it can be frozen, killed and started again with its data."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, tls: Certificate | None = None) -> None:
         """Start it, and wait until it answers.
+
+        Args:
+            tls: what it shows to its clients, who must then use ``etcds``.
 
         Raises:
             AssertionError: etcd is not installed.
@@ -42,25 +46,34 @@ class EtcdServer:
         self._program = found
         self._folder = folder
         self._words = words
+        self._tls = tls
         self.port, self._peer = free_ports(2)
+        self._well = (
+            self.port if tls is None else free_ports(1)[0]
+        )  # where its health can be asked without TLS
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
     @property
     def url(self) -> str:
         """As the setting wants it, without the key."""
-        return f"etcd://127.0.0.1:{self.port}"
+        return f"etcd{'s' if self._tls else ''}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it, with the data that it has."""
-        client, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self._peer}"
+        scheme = "http" if self._tls is None else "https"
+        tls: tuple[str | Path, ...] = ()
+        if self._tls is not None:
+            tls = ("--cert-file", self._tls.cert, "--key-file", self._tls.key)
+            tls += ("--listen-metrics-urls", f"http://127.0.0.1:{self._well}")
+        client, peer = f"{scheme}://127.0.0.1:{self.port}", f"http://127.0.0.1:{self._peer}"
         with (self._folder / "etcd.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     *(self._program, "--data-dir", str(self._folder / "etcd.data")),
                     *("--listen-client-urls", client, "--advertise-client-urls", client),
                     *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
-                    *("--initial-cluster", f"default={peer}", *self._words),
+                    *("--initial-cluster", f"default={peer}", *self._words, *tls),
                 ],
                 stdout=log,
                 stderr=log,
@@ -70,7 +83,7 @@ class EtcdServer:
 
     def is_well(self) -> bool:
         """Whether it has a leader and answers."""
-        address = f"http://127.0.0.1:{self.port}/health"
+        address = f"http://127.0.0.1:{self._well}/health"
         with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(address, timeout=2) as answer:
             return bool(json.load(answer).get("health") == "true")
         return False
@@ -87,14 +100,15 @@ class EtcdServer:
         self.process.wait()
         self.process = None
 
-    def ctl(self, *words: str) -> str:
-        """What ``etcdctl`` says; it must succeed."""
+    def ctl(self, *words: str, given: str = "") -> str:
+        """What ``etcdctl`` says, perhaps to what it was given on its stdin; it must succeed."""
         done = subprocess.run(
             ["etcdctl", f"--endpoints=127.0.0.1:{self.port}", *words],
             check=False,
             capture_output=True,
             text=True,
             timeout=60,
+            input=given,
             env={**os.environ, "ETCDCTL_API": "3"},
         )
         assert done.returncode == 0, done.stderr

@@ -118,7 +118,7 @@ def _lease(lease: LeasePart) -> list[tuple[str, str]]:
         rows = [("lease", f"held by {_short(lease.holder, VALUE_SHOWN)}{since}")]
     else:
         rows = [("lease", "nobody is known to hold it")]
-    return [*rows, ("", _short(lease.problem, 100))] if lease.problem else rows
+    return [*rows, ("", _short(lease.problem, 200))] if lease.problem else rows
 
 
 def _restarts(restarts: RestartsPart) -> list[tuple[str, str]]:

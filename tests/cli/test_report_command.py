@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import time
@@ -368,3 +369,26 @@ def test_history_off_takes_no_samples(dog: Watchdog) -> None:
     assert window(report(dog), "24h")["up_s"] > 0
     assert "never measured" in dog.cli("report").stdout
     dog.stop()
+
+
+def test_a_machine_that_only_stood_by_is_not_at_zero(rig: Rig) -> None:
+    """There is no percentage of it, in words, in the chart and for programs; and it is not called unknown."""
+    past = Past(rig.folder, 4 * HOUR)
+    past.fact(4 * HOUR, "standing-by")
+    past.fact(HOUR, "lease-gained")
+    past.fact(HOUR, "spawned", number=1)
+    past.fact(HOUR / 2, "lease-lost", why="it ran out")
+    past.fact(HOUR / 2, "ended", number=1, cause="lease", exit_code=None, signal=15)
+    past.fact(HOUR / 2, "standing-by")
+    past.fact(HOUR / 4, "finished", why="stopped as asked", exit_code=0)
+    past.write()
+    answer = report(rig, "--since", "4h")
+    found = window(answer, "4h")
+    assert found["standby_s"] == pytest.approx(3.25 * HOUR, abs=5)
+    assert (found["percent"], found["failures"], answer["longest_outage"]) == (100.0, 0, None)
+    assert {span["kind"] for span in answer["spans"]} == {"up", "standby", "planned"}
+    shown = rig.cli("report", "--since", "4h").stdout
+    assert re.search(r"3h 1[45]m standing by, while it could run on another machine; not counted", shown)
+    assert "░ standing by" in shown
+    later = rig.cli("report", "--since", "20m").stdout.splitlines()[0]
+    assert later == "tracker: only stood by in the last 20m"

@@ -10,7 +10,7 @@ from watchdog_cli.core.samples import life_tag
 from watchdog_cli.core.timeline import Stamp
 from watchdog_cli.core.uptime import Kind, total
 
-UP, DOWN, PLANNED, UNKNOWN = Kind.UP, Kind.DOWN, Kind.PLANNED, Kind.UNKNOWN
+UP, DOWN, PLANNED, STANDBY, UNKNOWN = Kind.UP, Kind.DOWN, Kind.PLANNED, Kind.STANDBY, Kind.UNKNOWN
 
 
 @dataclass
@@ -321,3 +321,44 @@ def test_cause_of_a_newer_version_is_shown_as_it_is() -> None:
     """A cause that this version does not know is a failure under its own name."""
     journal = Journal().run(1, 0).at(50, "ended", number=1, cause="eclipse")
     assert [one.text for one in journal.tell(60).failures] == ["eclipse"]
+
+
+def test_standing_by_is_neither_up_nor_down() -> None:
+    """From the start on until the lease is ours; while it was gone the end of the program is no failure."""
+    journal = Journal().at(0, "standing-by").at(10, "lease-gained").run(1, 11)
+    journal.at(50, "lease-lost").at(50, "stopping", number=1).at(
+        52, "ended", number=1, cause="lease", signal=15
+    )
+    history = journal.at(52, "standing-by").tell(100)
+    assert shown(history) == [(0, 11, STANDBY), (11, 50, UP), (50, 100, STANDBY)]
+    assert (history.failures, total(history.spans).uptime) == ((), 1.0)
+
+
+def test_a_start_that_fails_after_the_lease_was_gained_is_down() -> None:
+    """It was this machine's turn, and it did not do its work; a crash in the moment of the loss stays a failure."""
+    journal = Journal().at(0, "standing-by").at(10, "lease-gained").at(11, "spawn-failed", detail="gone")
+    assert shown(journal.tell(20)) == [(0, 11, STANDBY), (11, 20, DOWN)]
+    lost = Journal().run(1, 0).at(9, "lease-lost").at(10, "ended", number=1, cause="exit", exit_code=1)
+    history = lost.at(10, "standing-by").tell(20)
+    assert shown(history) == [(0, 10, UP), (10, 20, STANDBY)]
+    assert len(history.failures) == 1
+
+
+def test_a_standby_that_is_paused_stopped_or_killed() -> None:
+    """A pause and a stop by hand are planned; after a kill nobody knows, and an upgrade ends nothing."""
+    paused = (
+        Journal().at(0, "standing-by").at(10, "paused").at(20, "resumed", detail="").at(20, "standing-by")
+    )
+    assert shown(paused.tell(30)) == [(0, 10, STANDBY), (10, 20, PLANNED), (20, 30, STANDBY)]
+    stopped = Journal().at(0, "standing-by").at(10, "finished", exit_code=0)
+    assert shown(stopped.tell(30, lives=False)) == [(0, 10, STANDBY), (10, 30, PLANNED)]
+    killed = Journal().at(0, "standing-by").at(10, "notice")
+    assert shown(killed.tell(30, lives=False)) == [(0, 10, STANDBY), (10, 30, UNKNOWN)]
+    killed.life = "boot.2.2"
+    assert shown(killed.at(20, "standing-by").tell(30)) == [
+        (0, 10, STANDBY),
+        (10, 20, UNKNOWN),
+        (20, 30, STANDBY),
+    ]
+    upgraded = Journal().at(0, "standing-by").at(10, "notice", detail="upgrade").at(11, "standing-by")
+    assert shown(upgraded.tell(30)) == [(0, 30, STANDBY)]

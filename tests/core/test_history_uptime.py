@@ -79,13 +79,13 @@ def test_clipped_spans_fill_the_window_and_no_more(
         made.add(at, kind)
     totals = total(clip(made.spans(), start, start + length))
     covered = max(0.0, min(at, start + length) - max(0.0, start))
-    seconds = totals.up_s + totals.down_s + totals.planned_s + totals.unknown_s
+    seconds = totals.up_s + totals.down_s + totals.planned_s + totals.unknown_s + totals.standby_s
     assert abs(seconds - covered) < 1e-6
 
 
 def test_uptime_counts_known_time_only() -> None:
     """Planned and unknown time belong neither to the whole nor to the part."""
-    totals = Totals(up_s=999.0, down_s=1.0, planned_s=5000.0, unknown_s=7000.0)
+    totals = Totals(up_s=999.0, down_s=1.0, planned_s=5000.0, unknown_s=7000.0, standby_s=9000.0)
     assert totals.uptime == 0.999
     assert totals.meets(0.999) is True
     assert totals.meets(0.9991) is False

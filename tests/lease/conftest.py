@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness import Watchdog
-from lease_etcd import etcd
+from lease_etcd import EtcdServer, etcd
+from lease_pair import Hosts, Pair
 from trees import nest
 
 __all__ = ["etcd", "hosts", "nest"]
@@ -26,3 +27,9 @@ def hosts(tmp_path: Path) -> Iterator[Callable[[str], Watchdog]]:
     yield host
     for one in made.values():
         one.close()
+
+
+@pytest.fixture
+def pair(hosts: Hosts, etcd: EtcdServer, tmp_path: Path) -> Pair:
+    """Nothing runs yet."""
+    return Pair(hosts, etcd, tmp_path)

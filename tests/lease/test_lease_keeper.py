@@ -1,12 +1,14 @@
 """The thread that holds the lease: what it tells, and when."""
 
 import os
+import socketserver
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lease_etcd import EtcdServer
+from lease_etcd import EtcdServer, free_ports
 from trees import Nest
 from waiting import wait_until
 from watchdog_cli.adapters import carried
@@ -71,3 +73,39 @@ def test_nothing_may_begin_before_the_files_are_here(
         assert (tmp_path / "tracked_tokens.json").read_bytes() == content
     finally:
         keeper.close(release=True)
+
+
+@pytest.mark.timeout(120)
+def test_each_trouble_is_said_once_though_the_members_take_turns(nest: Nest, tmp_path: Path) -> None:
+    """One member is dead, another answers with nonsense: two lines, however long it lasts; `status` has the newest."""
+    places = Places(str(tmp_path), "main")
+    Path(places.state_folder).mkdir(parents=True)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        bad = (("127.0.0.1", free_ports(1)[0]), ("127.0.0.1", server.server_address[1]))
+        said: list[str] = []
+        keeper = LeaseKeeper(
+            LeaseSettings(LeaseAddress(False, bad, "t/k"), 30.0, OnLost.STOP, (), "", "", "", "", ""),
+            places,
+            stop_timeout_s=1.0,
+            child=nest.tree,
+            put=lambda _: None,
+            say=said.append,
+            phase=StandingBy,
+        )
+        shown: list[str] = []
+
+        def turns() -> int:
+            problem = str(keeper.status()["problem"])
+            if problem and (not shown or shown[-1] != problem):
+                shown.append(problem)
+            return len(shown)
+
+        keeper.start()
+        try:
+            wait_until(lambda: turns() >= 5, "members that take turns", 60)
+        finally:
+            keeper.close(release=True)
+            server.shutdown()
+    assert len(set(shown)) == 2
+    assert sorted(said) == sorted(f"lease: {problem}" for problem in set(shown))

@@ -3,80 +3,13 @@
 import json
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 import lease_life
-from harness import Watchdog
-from lease_etcd import EtcdServer
+from lease_pair import LATE_S, TTL_S, Pair, kill_watchdog, kinds
 from waiting import stays_true, wait_until
-
-Hosts = Callable[[str], Watchdog]
-TTL_S = 4
-LATE_S = 60.0
-
-
-class Pair:
-    """Two hosts under one lease, and the folder in which their programs stamp their lives."""
-
-    def __init__(self, hosts: Hosts, etcd: EtcdServer, folder: Path) -> None:
-        self.etcd = etcd
-        self._hosts = hosts
-        self.lives = folder / "lives"
-        self.lives.mkdir()
-        self.processes: dict[str, Any] = {}
-
-    def start(self, name: str, *more: str) -> Watchdog:
-        """Start a watchdog and wait until it answers."""
-        dog = self._hosts(name)
-        life = Path(lease_life.__file__)
-        self.processes[name] = dog.run(
-            *("--lease", f"{self.etcd.url}/t/main", "--lease-ttl", f"{TTL_S}s", "--no-heartbeat"),
-            *("--restart-delay", "100ms", "--stop-timeout", "2s", *more),
-            *("--", sys.executable, "-SE", str(life), str(self.lives), name),
-        )
-        pid = self.processes[name].pid
-        wait_until(lambda: (dog.status().get("watchdog") or {}).get("pid") == pid, "its answer", LATE_S)
-        return dog
-
-    def found(self) -> list[lease_life.Life]:
-        """All lives so far, checked."""
-        found = lease_life.lives(self.lives)
-        assert lease_life.broken(found) == []
-        return found
-
-    def await_lives(self, count: int) -> lease_life.Life:
-        """The newest, when there are so many."""
-        return wait_until(
-            lambda: found[-1] if len(found := self.found()) >= count else None, f"life {count}", LATE_S
-        )
-
-    def await_saves(self, least: int) -> None:
-        """Until the newest life has saved that often."""
-        wait_until(lambda: self.found()[-1].saved >= least, f"{least} saves", LATE_S)
-
-
-@pytest.fixture
-def pair(hosts: Hosts, etcd: EtcdServer, tmp_path: Path) -> Pair:
-    """Nothing runs yet."""
-    return Pair(hosts, etcd, tmp_path)
-
-
-def kinds(dog: Watchdog) -> list[str]:
-    """The facts in the journal of a host."""
-    lines = (dog.folder / ".watchdog/tracker/journal.jsonl").read_text().splitlines()
-    return [json.loads(line)["fact"] for line in lines]
-
-
-def kill_watchdog(pair: Pair, name: str) -> None:
-    """As the kernel does it when memory is short."""
-    pair.processes[name].kill()
-    pair.processes[name].wait()
 
 
 @pytest.mark.slow
@@ -167,11 +100,17 @@ def test_without_etcd_the_program_ends_in_time_and_comes_back_with_it(pair: Pair
     pair.etcd.signal(signal.SIGSTOP)
     began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     report = a.await_health("standing by", LATE_S)
+    assert report["lease"]["held"] is False
     assert (pair.found()[0].last - began) / 1e9 < TTL_S, "it was dead before the lease could be anybody's"
     assert "etcd does not answer" in report["lease"]["problem"]
     assert report["restarts"]["total"] == 0
+    report = wait_until(
+        lambda: now if (now := a.status())["lease"]["cut_off"] else None, "the verdict", LATE_S
+    )
+    assert report["exit_code"] == a.cli("check").returncode == 5, "it could not take over"
     pair.etcd.signal(signal.SIGCONT)
     assert pair.await_lives(2).label == "a"
+    assert a.await_health("healthy", LATE_S)["lease"]["cut_off"] is False
     a.stop()
 
 

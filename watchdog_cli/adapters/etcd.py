@@ -22,6 +22,10 @@ LEAST_TRY_S = 0.2
 UNAUTHENTICATED = 16  # codes of gRPC
 NOT_FOUND = 5
 SLEEP_OF_A_FULL_DISK = "NOSPACE"
+NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
+NO_SUCH_USER = "authentication failed"  # parts of what etcd says
+NO_USER = "user name is empty"
+NO_RIGHT = "permission denied"
 
 
 class EtcdError(Exception):
@@ -47,6 +51,11 @@ class EtcdRefusedError(EtcdError):
     def is_full(self) -> bool:
         """Whether the database has reached its quota."""
         return SLEEP_OF_A_FULL_DISK in str(self) or "database space exceeded" in str(self)
+
+    @property
+    def is_about_us(self) -> bool:
+        """Whether it does not let us in: asking again soon would only cost it work."""
+        return any(text in str(self) for text in (NO_SUCH_USER, NO_USER, NO_RIGHT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,7 @@ class Etcd:
                 status, raw = self._once(self._endpoints[index], path, payload, min(left, share))
                 answer = _parse(raw)
             except (OSError, http.client.HTTPException, ValueError) as error:
-                problem = _why(error)
+                problem = _why(error, with_tls=self._tls is not None)
                 continue
             if status != http.client.OK or "error" in answer:
                 refused = _refusal(status, answer)
@@ -176,9 +185,18 @@ def _shorten(connection: http.client.HTTPConnection, end: float) -> None:
 
 
 def _context(login: Login) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=login.ca_file or None)
+    try:
+        context = ssl.create_default_context(cafile=login.ca_file or None)
+    except ssl.SSLError as error:
+        raise OSError(f"{login.ca_file} holds no certificate") from error
     if login.cert_file:
-        context.load_cert_chain(login.cert_file, login.key_file or None)
+        try:  # nobody is there to be asked for the password of a key
+            context.load_cert_chain(login.cert_file, login.key_file or None, password=lambda: "")
+        except ssl.SSLError as error:
+            key = login.key_file or login.cert_file
+            raise OSError(
+                f"{login.cert_file} is no certificate, or {key} is not its key in plain form"
+            ) from error
     return context
 
 
@@ -206,14 +224,21 @@ def _refusal(status: int, answer: Mapping[str, Any]) -> EtcdRefusedError:
 
 
 def _is_old_token(error: EtcdRefusedError) -> bool:
-    return error.code == UNAUTHENTICATED or "auth token" in str(error)
+    # The last: with signed tokens (JWT), after any change of a user or a role.
+    return error.code == UNAUTHENTICATED or "auth token" in str(error) or "auth store is old" in str(error)
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, *, with_tls: bool) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}"
+        return f"its certificate is not trusted: {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLError) and error.reason in NO_TLS:
+        return "it does not speak TLS; without it, write etcd://"
+    if isinstance(error, ssl.SSLError | ConnectionResetError | BrokenPipeError):
+        if with_tls:  # how a certificate is refused differs from one try to the next
+            return "it ended the connection; if it wants a certificate of ours, look at WATCHDOG_LEASE_CERT"
+        return "it ended the connection; if it wants TLS, write etcds://"
     if isinstance(error, OSError):
         return in_words(error)
     return str(error) or type(error).__name__

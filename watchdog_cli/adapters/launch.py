@@ -8,7 +8,8 @@ from watchdog_kit.records import dataclass
 HEARTBEAT = "WATCHDOG_HEARTBEAT"
 RUN_ID = "WATCHDOG_RUN_ID"
 STATE = "WATCHDOG_STATE"
-OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # a child that has them could answer for us
+# A child that has the first three could answer for us, and none needs to enter etcd in our name.
+OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "WATCHDOG_LEASE_PASSWORD")
 
 
 @dataclass(frozen=True, slots=True)

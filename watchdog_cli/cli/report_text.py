@@ -24,13 +24,15 @@ class Signs(NamedTuple):
     ramp: str
 
 
-FINE = Signs({Kind.UP: "█", Kind.DOWN: "X", Kind.PLANNED: "▒", Kind.UNKNOWN: "·", None: " "}, BLOCKS)
-COARSE = Signs({Kind.UP: "#", Kind.DOWN: "X", Kind.PLANNED: "=", Kind.UNKNOWN: ".", None: " "}, PLAIN)
-STYLES = {Kind.UP: "green", Kind.DOWN: "bold red", Kind.PLANNED: "blue", Kind.UNKNOWN: "dim", None: ""}
+_KINDS = (Kind.UP, Kind.DOWN, Kind.PLANNED, Kind.STANDBY, Kind.UNKNOWN, None)
+FINE = Signs(dict(zip(_KINDS, "█X▒░· ", strict=True)), BLOCKS)
+COARSE = Signs(dict(zip(_KINDS, "#X=-. ", strict=True)), PLAIN)
+STYLES = dict(zip(_KINDS, ("green", "bold red", "blue", "cyan", "dim", ""), strict=True))
 MEANINGS = {
     Kind.UP: "up",
     Kind.DOWN: "down",
     Kind.PLANNED: "stopped or paused on purpose",
+    Kind.STANDBY: "standing by",
     Kind.UNKNOWN: "nobody watched",
 }
 
@@ -50,6 +52,8 @@ class Row(NamedTuple):
 def headline(report: UptimeReport) -> Piece:
     """The one number that was asked for."""
     window = report.asked
+    if window.totals.uptime is None and window.totals.standby_s > 0:
+        return f"{report.name}: only stood by in the last {window.name}", ""
     if window.totals.uptime is None:
         return f"{report.name}: nothing is known of the last {window.name}", "yellow"
     style = "green" if window.totals.meets(report.goal) else "red"
@@ -192,6 +196,9 @@ def _notes(report: UptimeReport) -> Iterator[Row]:
         yield _plain(
             "unknown", f"{format_duration(totals.unknown_s)} in which nobody watched; they count neither way"
         )
+    if totals.standby_s >= SHORT_S:
+        length = format_duration(totals.standby_s)
+        yield _plain("standby", f"{length} standing by, while it could run on another machine; not counted")
     if totals.planned_s >= SHORT_S:
         yield _plain(
             "planned", f"{format_duration(totals.planned_s)} stopped or paused on purpose; not counted"

@@ -8,6 +8,9 @@ somebody watched. Nobody did when
 * a program that is sampled shows a hole in its samples (the machine slept, the watchdog was frozen);
 * numbers are missing (the disk was full, a line is damaged).
 
+While another machine holds the lease it stands by, which is neither up nor down. A program that is ended because the
+lease was lost stands by from the moment that it was asked.
+
 Some facts tell of what was before them: a hang means that the work had stopped when the last sign came.
 """
 
@@ -270,6 +273,9 @@ class _Walk:
             case "stopping" | "killing":
                 now.stopping_at = at if now.stopping_at is None else now.stopping_at
                 self._go_down()
+            case "standing-by":
+                now.handing_over, now.life = False, note.life
+                now.due, now.kind = None, Kind.PLANNED if now.paused else Kind.STANDBY
             case "left-behind":
                 self._go_down()
             case "ended":
@@ -296,14 +302,18 @@ class _Walk:
             case "own-pause":
                 if note.seconds is not None:
                     self._record.recolour(at - note.seconds, Kind.UP, Kind.UNKNOWN)
-            case "notice" if note.detail == "upgrade":
-                now.handing_over = True
-            case "notice" if note.detail == "clock":
-                self._lists.clock_steps.append(at)
+            case "notice":
+                self._on_notice(note, at)
             case "finished":
                 self._on_finish(note)
             case _:  # nothing that changes what is up
                 return
+
+    def _on_notice(self, note: Note, at: float) -> None:
+        if note.detail == "upgrade":
+            self._now.handing_over = True
+        elif note.detail == "clock":
+            self._lists.clock_steps.append(at)
 
     def _go_down(self) -> None:
         if not self._now.paused:
@@ -325,8 +335,9 @@ class _Walk:
     def _on_end(self, note: Note, at: float) -> None:
         now = self._now
         if note.cause in ASKED:
-            self._record.recolour(at if now.stopping_at is None else now.stopping_at, Kind.DOWN, Kind.PLANNED)
-            now.kind = Kind.PLANNED
+            kind = Kind.STANDBY if note.cause == Cause.LEASE and not now.paused else Kind.PLANNED
+            self._record.recolour(at if now.stopping_at is None else now.stopping_at, Kind.DOWN, kind)
+            now.kind = kind
             if note.cause == Cause.ASKED_RESTART:
                 self._lists.asked_restarts.append(at)
         elif now.paused:

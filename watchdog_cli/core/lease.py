@@ -18,6 +18,7 @@ LEAST_MARGIN_S = 0.5
 MOST_MARGIN_S = 5.0
 STOP_PART = 0.25  # of the TTL: the most that the program gets for its end
 GUARD_PART = 0.25  # of the margin; the watchdog's own kill comes so much before that of its guard
+MOST_ASK_S = 10.0  # with a long TTL: a member that died must not keep a standby from asking the next one
 LEAST_TTL_S = 3.0  # below, nothing is left between two renewals and the end
 
 
@@ -77,4 +78,4 @@ def retry_s(ttl_s: float) -> float:
 
 def ask_s(ttl_s: float) -> float:
     """How long one question may take: several must fit between two renewals."""
-    return ttl_s / (RENEWALS * 2)
+    return min(MOST_ASK_S, ttl_s / (RENEWALS * 2))

@@ -13,6 +13,7 @@ from watchdog_kit.settings import Setting
 
 PORT = 2379
 _RIGHT = "write it like etcd://10.0.0.1:2379,10.0.0.2:2379/trackers/main (etcds:// for TLS)"
+CERTIFICATES = ("lease-ca", "lease-cert", "lease-key")
 CARRIED = ("tracked_tokens.json", "sent_tokens.ledger.jsonl", "sent_tokens.txt")
 
 

@@ -45,12 +45,18 @@ class Health(StrEnum):
 WELL = frozenset({Health.HEALTHY, Health.DEGRADED, Health.STANDING_BY})
 
 
-def exit_code(state: State, health: Health) -> ExitCode:
-    """The code with which ``status`` and ``check`` end."""
+def exit_code(state: State, health: Health, *, cut_off: bool = False) -> ExitCode:
+    """The code with which ``status`` and ``check`` end.
+
+    Args:
+        cut_off: a standby could not take over.
+    """
     if state is State.UNKNOWN or health is Health.UNKNOWN:
         return ExitCode.UNKNOWN
     if state in (State.STOPPED, State.GAVE_UP):
         return ExitCode.NOT_RUNNING
+    if health is Health.STANDING_BY and cut_off:
+        return ExitCode.UNHEALTHY
     return ExitCode.OK if health in WELL else ExitCode.UNHEALTHY
 
 
@@ -97,12 +103,17 @@ class RestartsPart:
 
 @dataclass(frozen=True, slots=True)
 class LeasePart:
-    """The lease across machines, as this watchdog last saw it; the texts are for people."""
+    """The lease across machines, as this watchdog last saw it; the texts are for people.
+
+    Args:
+        cut_off: the problem has lasted for longer than the lease does, so this machine could not take over.
+    """
 
     held: bool
     holder: str
     since: str | None
     problem: str = ""
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +147,7 @@ class StatusReport:
     @property
     def exit_code(self) -> ExitCode:
         """What ``status`` ends with."""
-        return exit_code(self.state, self.health)
+        return exit_code(self.state, self.health, cut_off=self.lease is not None and self.lease.cut_off)
 
     def mapping(self) -> dict[str, object]:
         """The stable, versioned form for ``--json``."""

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from watchdog_cli.core import lease_settings
 from watchdog_cli.core.alerting import AlertSettings
-from watchdog_cli.core.lease_settings import LeaseSettings
+from watchdog_cli.core.lease_settings import CERTIFICATES, LeaseSettings, parse_address
 from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
 from watchdog_kit.quantities import exact_duration
 from watchdog_kit.records import dataclass
@@ -133,6 +133,7 @@ def build(
         values["stop-timeout"], origins["stop-timeout"] = STOP_TIMEOUT_AS_PID1_S, "default as process 1"
     _check_backoff(loaded)
     _check_telegram(loaded)
+    _check_lease(loaded)
     _check_paths(loaded, resolve or (lambda path: path if path.startswith("/") else f"{folder}/{path}"))
     return Settings(
         name=values["name"],
@@ -240,6 +241,22 @@ def _check_telegram(loaded: Loaded) -> None:
     if loaded.values[there] is not None and loaded.values[missing] is None:
         reason = f"it is set but {missing} is not; set both, or neither"
         raise SettingsError(there, loaded.place(there), reason, loaded.layers[there])
+
+
+def _check_lease(loaded: Loaded) -> None:
+    """Refuse what would leave the way to etcd less safe than somebody believes, wherever it was written."""
+    values = loaded.values
+    if values["lease"] is None:
+        return
+    bare = not parse_address(values["lease"]).tls
+    for key, useless, says in (
+        *((key, bare, "the lease is without TLS; write its address with etcds://") for key in CERTIFICATES),
+        ("lease-key", values["lease-cert"] is None, "lease-cert is not; name the certificate it belongs to"),
+        ("lease-password", values["lease-user"] is None, "lease-user is not; name the user whose it is"),
+    ):
+        if useless and values[key] is not None:
+            reason = f"it is set but {says}, or leave it out"
+            raise SettingsError(key, loaded.place(key), reason, loaded.layers[key])
 
 
 def _check_paths(loaded: Loaded, resolve: Callable[[str], str]) -> None:

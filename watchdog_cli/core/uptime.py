@@ -1,4 +1,4 @@
-"""Arithmetic of time spans: for how long was it up, down, stopped on purpose, or watched by nobody."""
+"""Arithmetic of time spans: for how long was it up, down, stopped on purpose, standing by, or watched by nobody."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +14,7 @@ class Kind(StrEnum):
     UP = "up"
     DOWN = "down"  # it should have run and did not, or it ran and did not work
     PLANNED = "planned"  # somebody stopped, paused or restarted it
+    STANDBY = "standby"  # the lease was not ours, so nothing could run here
     UNKNOWN = "unknown"  # nobody watched
 
 
@@ -86,6 +87,7 @@ class Totals:
     down_s: float = 0.0
     planned_s: float = 0.0
     unknown_s: float = 0.0
+    standby_s: float = 0.0
 
     @property
     def known_s(self) -> float:
@@ -123,7 +125,13 @@ def total(spans: Iterable[Span]) -> Totals:
     sums = dict.fromkeys(Kind, 0.0)
     for span in spans:
         sums[span.kind] += span.length_s
-    return Totals(sums[Kind.UP], sums[Kind.DOWN], sums[Kind.PLANNED], sums[Kind.UNKNOWN])
+    return Totals(
+        up_s=sums[Kind.UP],
+        down_s=sums[Kind.DOWN],
+        planned_s=sums[Kind.PLANNED],
+        unknown_s=sums[Kind.UNKNOWN],
+        standby_s=sums[Kind.STANDBY],
+    )
 
 
 def longest(spans: Iterable[Span], kind: Kind) -> Span | None:

@@ -233,6 +233,7 @@ def strip(spans: Sequence[Span], start: float, end: float, count: int) -> list[K
         lengths = {
             Kind.UP: totals.up_s,
             Kind.PLANNED: totals.planned_s,
+            Kind.STANDBY: totals.standby_s,
             Kind.UNKNOWN: totals.unknown_s,
         }
         most = max(lengths, key=lambda kind: lengths[kind])

@@ -146,10 +146,11 @@ def _past(families: _Families, who: list[str], past: UptimeReport) -> None:
             Kind.UP: totals.up_s,
             Kind.DOWN: totals.down_s,
             Kind.PLANNED: totals.planned_s,
+            Kind.STANDBY: totals.standby_s,
             Kind.UNKNOWN: totals.unknown_s,
         }
         for kind, length in lengths.items():
-            text = "Time in the window that it was up, down, stopped on purpose, or watched by nobody."
+            text = "Time in the window that it was up, down, stopped on purpose, standing by, or watched by nobody."
             gauge("watchdog_time_seconds", text, who, length, window=window.name, kind=kind.value)
         text = "Ends that nobody asked for, and starts that failed, by window."
         gauge("watchdog_failures", text, who, window.ends, window=window.name)

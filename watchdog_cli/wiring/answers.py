@@ -123,11 +123,13 @@ class Answers:
         fields = self._heartbeat.fields
         state, health = describe(sup, now, degraded=fields.get("status") == "degraded")
         snapshot = self._hub().snapshot
+        lease = self._lease()
+        cut_off = lease is not None and lease["cut_off"] is True
         return {
             "ok": True,
             "state": state.value,
             "health": health.value,
-            "exit_code": int(exit_code(state, health)),
+            "exit_code": int(exit_code(state, health, cut_off=cut_off)),
             "watchdog": {"pid": snapshot.watchdog.pid, "started_at": snapshot.watchdog.started_at},
             "heartbeat": self._beat_part(sup, now, fields),
             "restarts": {"in_window": sup.window.count(now), "total": sup.restarts},
@@ -135,7 +137,7 @@ class Answers:
             "pause_left_s": _left(sup.pause.until if sup.pause is not None else None, now),
             "judged": sup.judged,
             "said": self._status_text(),
-            "lease": self._lease(),
+            "lease": lease,
             "foreign_pid": self._heartbeat.foreign_pid,
             "snapshot": state_file.to_record(snapshot),  # the file may be old: a full disk, a deleted folder
         }

@@ -15,21 +15,23 @@ from watchdog_cli.adapters import boot_clock, libc
 from watchdog_cli.adapters.carried import BadPackError, Carried, digest, pack, unpack
 from watchdog_cli.adapters.child import ChildTree
 from watchdog_cli.adapters.clock import SystemClock, iso
-from watchdog_cli.adapters.etcd import Etcd, EtcdError, EtcdRefusedError, Login
+from watchdog_cli.adapters.etcd import EtcdError, EtcdRefusedError
 from watchdog_cli.adapters.etcd_lease import EtcdLease, LeaseGoneError
 from watchdog_cli.adapters.lease_file import read_id
 from watchdog_cli.core import lease as times
-from watchdog_cli.core.errors import ConfigError
 from watchdog_cli.core.events import Event, LeaseHeld, LeaseLost
 from watchdog_cli.core.lease import Hold, OnLost
 from watchdog_cli.core.lease_settings import LeaseSettings
 from watchdog_cli.core.phases import Phase, StandingBy
 from watchdog_cli.core.record import one_line
+from watchdog_cli.wiring import lease_access
 from watchdog_cli.wiring.lease_hold import Holding
 from watchdog_cli.wiring.places import Places
 
 LOOK_S = 0.4  # a standby asks so often; a planned stop shall be followed within a second
+REFUSED_S = 5.0  # one that etcd does not let in; each try costs it a tenth of a second of computing
 SETTLE_S = 0.2  # after a change, for the next one of the same save
+SAID = 8  # different troubles in a row
 RELEASE_S = 3.0  # the end of a watchdog may take so long for it
 ASK_SIZE_S = 600.0
 LARGE = 1 << 30  # half of etcd's default quota
@@ -65,7 +67,7 @@ class LeaseKeeper:
         self._phase = phase
         self._id = read_id(places.lease_id)
         self._lease = EtcdLease(
-            _client(settings, places.folder),
+            lease_access.client(settings, places.folder),
             settings.address.key,
             settings.ttl_s,
             times.ask_s(settings.ttl_s),
@@ -78,7 +80,11 @@ class LeaseKeeper:
             guards=settings.lost is OnLost.STOP,
         )
         self._carried = Carried(places.folder, settings.carry, places.replaced)
-        self._problem = ""
+        self._problem = ""  # of asking for the lease
+        self._worked_at = boot_clock.now_s()  # etcd answered what was asked
+        self._stuck = ""  # why the files do not move
+        self._told: set[str] = set()  # since something worked again
+        self._carry_at = 0.0
         self._put_digest = ""
         self._put_signature: tuple[object, ...] | None = None
         self._size_at = 0.0
@@ -117,13 +123,15 @@ class LeaseKeeper:
 
     def status(self) -> dict[str, object]:
         """What ``status`` says of it."""
-        holder = self._lease.holder
-        since = holder.get("since")
+        holder, now = self._lease.holder, boot_clock.now_s()
+        since, hold = holder.get("since"), self._holding.hold
+        keeps = self._settings.lost is OnLost.KEEP
         return {
-            "held": self._holding.hold is not None,
+            "held": hold is not None and (keeps or now < hold.stop_at),
             "holder": _text_of(holder),
             "since": since if isinstance(since, str) else None,
-            "problem": self._problem,
+            "problem": self._problem or self._stuck,
+            "cut_off": bool(self._problem) and now - self._worked_at > self._settings.ttl_s,
         }
 
     def close(self, *, release: bool) -> None:
@@ -168,8 +176,9 @@ class LeaseKeeper:
             except LeaseGoneError as error:
                 self._on_gone(str(error))
             except EtcdRefusedError as error:
-                full = "the database of etcd is full (its quota): compact, defragment and disarm it"
-                self._on_trouble(full if error.is_full else f"etcd refused: {error}")
+                self._on_trouble(
+                    lease_access.refusal(error, self._settings), REFUSED_S if error.is_about_us else LOOK_S
+                )
             except (EtcdError, BadPackError, OSError) as error:
                 self._on_trouble(str(error))
             if not self._ended.is_set():
@@ -185,8 +194,8 @@ class LeaseKeeper:
             return
         if now >= self._next_at:
             self._renew()
-        if self._carried.signature() != self._put_signature:
-            self._carry()
+        if now >= self._carry_at and self._carried.signature() != self._put_signature:
+            self._try_to_carry()
         if now >= self._size_at:
             self._size_at = now + ASK_SIZE_S
             self._watch_size()
@@ -196,7 +205,7 @@ class LeaseKeeper:
         found = self._lease.acquire(self._me(since))
         grip = self._lease.grip
         if found is None or grip is None:
-            self._problem = ""
+            self._works()
             return
         sent, ttl_s = found
         self._is_ready = False
@@ -212,7 +221,7 @@ class LeaseKeeper:
                 if self._lease.grip is not None:
                     with contextlib.suppress(EtcdError):
                         self._lease.release()
-        self._problem = ""
+        self._works()
         self._tell()
 
     def _prolong(self) -> None:
@@ -224,7 +233,7 @@ class LeaseKeeper:
         sent, ttl_s = self._lease.renew()
         self._next_at = times.renew_at(sent, ttl_s)
         self._holding.renewed(sent, ttl_s)
-        self._problem = ""
+        self._works()
         self._tell()
 
     def _tell(self) -> None:
@@ -247,6 +256,15 @@ class LeaseKeeper:
         self._put_digest = digest(saved.packed) if saved is not None and saved.writer == self._id else ""
         self._carry()
 
+    def _try_to_carry(self) -> None:
+        """Put the files below the key, unless etcd refuses to: the lease is ours even so."""
+        try:
+            self._carry()
+        except EtcdRefusedError as error:
+            self._carry_at = self._next_at  # asking more often than it is renewed would not help
+            self._stuck = lease_access.refusal(error, self._settings)
+            self._say_once(self._stuck)
+
     def _carry(self) -> None:
         """Put the files below the key if they were changed."""
         signature = self._carried.signature()
@@ -256,6 +274,9 @@ class LeaseKeeper:
             self._lease.save(packed, self._id, self._prolong)
             self._put_digest = mark
         self._put_signature = signature
+        if self._stuck:
+            self._told.discard(self._stuck)
+            self._stuck = ""
 
     def _watch_size(self) -> None:
         with contextlib.suppress(EtcdError):  # a user without that right
@@ -273,15 +294,29 @@ class LeaseKeeper:
         self._next_at = boot_clock.now_s() + LOOK_S
         self._put(LeaseLost(why))
 
-    def _on_trouble(self, text: str) -> None:
-        wait_s = LOOK_S if self._lease.grip is None else times.retry_s(self._holding.ttl_s)
+    def _on_trouble(self, text: str, wait_s: float = LOOK_S) -> None:
+        if self._lease.grip is not None:
+            wait_s = times.retry_s(self._holding.ttl_s)
         self._next_at = boot_clock.now_s() + wait_s
         self._trouble(text)
 
     def _trouble(self, text: str) -> None:
-        if text != self._problem:  # once, until something worked again
-            self._problem = text
+        self._problem = text
+        self._say_once(text)
+
+    def _say_once(self, text: str) -> None:
+        """Say it once until something worked again: several members may each have a trouble of their own.
+
+        Some errors have a number in them that differs each time; ``status`` shows the newest in any case.
+        """
+        if text not in self._told and len(self._told) < SAID:
+            self._told.add(text)
             self._say(f"lease: {text}")
+
+    def _works(self) -> None:
+        self._problem = ""
+        self._worked_at = boot_clock.now_s()
+        self._told &= {self._stuck}
 
     # ---------------------------------------------------------------------------------------------------------
 
@@ -307,24 +342,6 @@ class LeaseKeeper:
                 os.read(descriptor, 65536)
         if self._notices in ready:
             self._ended.wait(SETTLE_S)
-
-
-def _client(settings: LeaseSettings, folder: str) -> Etcd:
-    def path(name: str) -> str:
-        return os.path.join(folder, name) if name else ""
-
-    login = Login(
-        tls=settings.address.tls,
-        ca_file=path(settings.ca_file),
-        cert_file=path(settings.cert_file),
-        key_file=path(settings.key_file),
-        user=settings.user,
-        password=settings.password,
-    )
-    try:
-        return Etcd(settings.address.endpoints, login)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(f"a certificate of the lease cannot be used: {error}") from error
 
 
 def _text_of(holder: dict[str, object]) -> str:

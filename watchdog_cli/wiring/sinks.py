@@ -181,7 +181,9 @@ class Sinks:
     def _mask(self) -> "Mask":
         from watchdog_cli.sinks.masking import make_mask
 
-        return make_mask(self._settings.alerts.secrets, os.environ)
+        lease = self._settings.lease
+        password = (lease.password,) if lease is not None and lease.password else ()
+        return make_mask((*self._settings.alerts.secrets, *password), os.environ)
 
     def _make_incidents(self) -> TimedSink:
         from watchdog_cli.adapters.incident_folder import IncidentFolder

@@ -120,6 +120,7 @@ def _lease(live: object) -> LeasePart | None:
         str(live.get("holder") or ""),
         since if isinstance(since, str) else None,
         str(live.get("problem") or ""),
+        live.get("cut_off") is True,
     )
 
 

@@ -74,11 +74,12 @@ export function drawStrip(box, spans, now) {
   const sums = {};
   for (const span of spans) {
     const from = Math.max(start, Date.parse(span.since) / 1000), to = Math.min(now, Date.parse(span.until) / 1000);
-    if (!(to >= from) || !["up", "down", "planned", "unknown"].includes(span.kind)) continue;
+    if (!(to >= from) || !["up", "down", "planned", "standby", "unknown"].includes(span.kind)) continue;
     sums[span.kind] = (sums[span.kind] ?? 0) + (to - from);
     const least = span.kind === "down" ? 4 : 2; // an outage is seen however short it was
     picture.append(svg("rect", { class: span.kind, x: ((from - start) / day) * width, y: 0, width: Math.max(least, ((to - from) / day) * width), height: 30 }));
   }
+  document.getElementById("k-standby").hidden = !sums.standby;
   for (const rect of picture.querySelectorAll(".down")) picture.append(rect);
   const hours = document.createElement("p");
   hours.className = "hours";

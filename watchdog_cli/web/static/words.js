@@ -22,7 +22,7 @@ export const WORDS = {
     no_limit: (n) => `${n}, no limit`, left: "time left until it counts as frozen",
     next_start: (t) => `Next start in ${t}.`, pause_ends: (t) => `The pause ends in ${t}.`,
     day: "The last 24 hours", events: "What happened", nothing: "Nothing yet.",
-    k_up: "up", k_down: "down", k_planned: "stopped on purpose", k_unknown: "nobody watched",
+    k_up: "up", k_down: "down", k_planned: "stopped on purpose", k_standby: "standing by", k_unknown: "nobody watched",
     p_24h: "Uptime 24 h", p_7d: "Uptime 7 d", p_30d: "Uptime 30 d", p_mtbf: "Between failures", p_mttr: "To repair", p_longest: "Longest outage",
     p_growth: "Memory grows", per_hour: (s) => `${s} per hour`, hours_ago: (n) => (n ? `${n} h ago` : "now"), unknown: "unknown",
     charts: "Memory, CPU, heartbeat", s_now: "15 minutes", s_day: "24 hours", beat_age: "Silence before each sign of life",
@@ -59,7 +59,7 @@ export const WORDS = {
     no_limit: (n) => `${iso(n)} بلا حدّ`, left: "الوقت المتبقي قبل اعتباره متجمّدًا",
     next_start: (t) => `التشغيل التالي بعد ${iso(t)}.`, pause_ends: (t) => `ينتهي التوقف المؤقت بعد ${iso(t)}.`,
     day: "آخر 24 ساعة", events: "ما الذي حدث", nothing: "لا شيء بعد.",
-    k_up: "يعمل", k_down: "متعطّل", k_planned: "متوقف عن قصد", k_unknown: "لم يراقبه أحد",
+    k_up: "يعمل", k_down: "متعطّل", k_planned: "متوقف عن قصد", k_standby: "في وضع الاستعداد", k_unknown: "لم يراقبه أحد",
     p_24h: "العمل في 24 ساعة", p_7d: "العمل في 7 أيام", p_30d: "العمل في 30 يومًا", p_mtbf: "بين الأعطال", p_mttr: "مدة الإصلاح", p_longest: "أطول انقطاع",
     p_growth: "الذاكرة تنمو", per_hour: (s) => `${iso(s)} في الساعة`, hours_ago: (n) => (n ? `قبل ${iso(n)} س` : "الآن"), unknown: "غير معروف",
     charts: "الذاكرة والمعالج والنبض", s_now: "15 دقيقة", s_day: "24 ساعة", beat_age: "الصمت قبل كل نبضة",
@@ -93,6 +93,9 @@ export const WORDS = {
       "gave-up": (f) => `توقفت المحاولات: لم تنفع ${arCount(f.restarts, "إعادة تشغيل واحدة", "إعادتا تشغيل", "إعادات تشغيل", "إعادة تشغيل")}`,
       paused: () => "إيقاف مؤقت: لا يُعاد تشغيل شيء", resumed: () => "استُؤنفت المراقبة",
       "own-pause": () => "كان المراقب نفسه متجمّدًا؛ أُعطي البرنامج مهلته كاملة من جديد",
+      "standing-by": () => "في وضع الاستعداد: يبدأ البرنامج هنا حين يحمل هذا المراقب القفل",
+      "lease-gained": () => "يحمل القفل الآن", "lease-lost": () => "فقد القفل؛ يجب أن ينتهي البرنامج هنا",
+      "lease-doubtful": () => "لم يُجدَّد القفل في الوقت المناسب وقد ينتقل إلى جهاز آخر؛ يبقى البرنامج يعمل كما تقول lease-lost",
       finished: (f) => `انتهى المراقب برمز الخروج ${iso(f.exit_code)}`,
     },
   },
@@ -103,7 +106,7 @@ const CAUSES_AR = {
   unseen: () => "انتهى دون أن يراقبه أحد",
   hang: () => "تجمّد (صمت نبضه)", "never-beat": () => "تجمّد (لم تصدر عنه أي علامة حياة)", "no-progress": () => "تجمّد (ينبض بلا تقدّم)",
   memory: () => "استهلك ذاكرة كثيرة", spawn: () => "تعذّر تشغيله", background: () => "نقل نفسه إلى الخلفية",
-  "asked-stop": () => "أُوقف بطلب", "asked-restart": () => "أُعيد تشغيله بطلب",
+  lease: () => "انتهت مدّة القفل هنا", "asked-stop": () => "أُوقف بطلب", "asked-restart": () => "أُعيد تشغيله بطلب",
 };
 
 // What is known of an end, in the language of the page; in the watchdog's own words where it has none.
