@@ -3,12 +3,15 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from watchdog_kit.carried import VARIABLE
 from watchdog_kit.records import dataclass
 
 HEARTBEAT = "WATCHDOG_HEARTBEAT"
+CARRIED = VARIABLE
 RUN_ID = "WATCHDOG_RUN_ID"
 STATE = "WATCHDOG_STATE"
-OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # a child that has them could answer for us
+# A child that has the first ones could answer for us; the last one would tell it of the lease of another watchdog.
+OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", CARRIED)
 
 
 @dataclass(frozen=True, slots=True)
