@@ -194,19 +194,14 @@ class LeasedWorld(World):
     def check(self) -> None:
         """What holds after each step."""
         super().check()
+        run, hold = self.oracle.run, self.oracle.hold
         if not self.is_over:
-            self._check_hold()
+            promise((self.sup.hold is None) == (hold is None), "who holds the lease is seen differently")
+            promise(run is None or run.is_ending or hold is not None, "it lives without the lease")
 
     def check_limits(self) -> None:
         """What holds whenever everything that is due was handled."""
         super().check_limits()
-        if not self.is_over:
-            self._check_hold()
-
-    def _check_hold(self) -> None:
-        run, hold = self.oracle.run, self.oracle.hold
-        promise((self.sup.hold is None) == (hold is None), "who holds the lease is seen differently")
-        if run is None:
-            return
-        promise(hold is not None or run.is_ending, "it lives without the lease")
-        promise(self.now < run.end_by or run.kill_at is not None, "it lives on after the lease")
+        run = self.oracle.run
+        if run is not None and not self.is_over:
+            promise(self.now < run.end_by or run.kill_at is not None, "it lives on after the lease")
