@@ -1,5 +1,7 @@
 """Torment watchdogs on three hosts that share one lease, and check that no two lives of their program ever overlap.
 
+Nor may the program tell anything twice to the chat that all of them share.
+
     python scripts/lease_soak.py --faults 200 --seed 7
 
 Needs root, etcd and ip: each host and each of the three members of etcd lives in a network namespace of its own, so a
@@ -23,7 +25,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 from clock_shim.wall_clock import HOUR_S, WallClock  # noqa: E402 - found beside this file
-from lease_life import broken, lives  # noqa: E402 - as above
+from lease_life import broken, lives, told, told_twice  # noqa: E402 - as above
 
 BIN = Path(sys.executable).parent
 TTL_S = 3.0
@@ -217,6 +219,17 @@ class World:
         time.sleep(self.random.choice((0.0, 0.3, TTL_S * 2)))
         self.start_dog(host)
 
+    def kill_host(self, host: str) -> None:
+        """Everything there dies at once: what was told in the last moments must be known to the next one."""
+        everybody = [int(pid) for pid in run("ip", "netns", "pids", self.spaces[host]).stdout.split()]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in everybody:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        self.dogs[host].wait()
+        time.sleep(self.random.choice((0.0, TTL_S * 2)))
+        self.start_dog(host)
+
     def freeze_watchdog(self, host: str) -> None:
         """Past the TTL, or just below."""
         os.kill(self.dogs[host].pid, signal.SIGSTOP)
@@ -295,7 +308,15 @@ class World:
     def torment(self, faults: int) -> dict[str, int]:
         """So many faults, one after the other, with a living program before each."""
         kinds = [
-            *(self.kill_watchdog, self.freeze_watchdog, self.cut_off, self.cut_member, self.kill_member),
+            *(
+                self.kill_watchdog,
+                self.kill_host,
+                self.kill_host,
+                self.freeze_watchdog,
+                self.cut_off,
+                self.cut_member,
+                self.kill_member,
+            ),
             *(self.freeze_etcd, self.hand_over, self.step_clock, self.kill_program, self.kill_guard),
             self.restart_standby,
         ]
@@ -307,7 +328,7 @@ class World:
             fault = self.random.choice(kinds)
             done[fault.__name__] = done.get(fault.__name__, 0) + 1
             fault(host)
-            now = self.broken + broken(lives(self.lives))
+            now = self.broken + broken(lives(self.lives)) + told_twice(self.lives)
             print(
                 f"{index + 1:4} {time.strftime('%T')} {fault.__name__:16} {host} broken: {len(now)}",
                 flush=True,
@@ -315,7 +336,7 @@ class World:
             if now:
                 break
         self.await_life()
-        self.broken += broken(lives(self.lives))
+        self.broken += broken(lives(self.lives)) + told_twice(self.lives)
         return done
 
     def close(self) -> None:
@@ -352,10 +373,17 @@ def main() -> int:
     finally:
         world.close()
     found = lives(world.lives)
-    print(f"{len(found)} lives; slowest return {world.slowest_s:.1f} s; faults: {done}")
+    print(
+        f"{len(found)} lives; {len(told(world.lives))} numbers told; slowest return {world.slowest_s:.1f} s"
+    )
+    print(f"faults: {done}")
     for problem in world.broken:
         print(f"BROKEN: {problem}")
-    print(f"kept: {folder}" if world.broken else "no two lives overlapped, no state went back")
+    print(
+        f"kept: {folder}"
+        if world.broken
+        else "no two lives overlapped, no state went back, nothing told twice"
+    )
     return 1 if world.broken else 0
 
 
