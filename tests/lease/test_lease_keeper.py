@@ -20,17 +20,25 @@ from watchdog_cli.wiring.lease import LeaseKeeper
 from watchdog_cli.wiring.places import Places
 
 
-def keeper_of(address: LeaseAddress, nest: Nest, folder: Path, events: list[Event]) -> LeaseKeeper:
+def keeper_of(
+    address: LeaseAddress,
+    nest: Nest,
+    folder: Path,
+    events: list[Event],
+    *,
+    ttl_s: float = 30.0,
+    say: Callable[[str], None] = lambda _: None,
+) -> LeaseKeeper:
     """One that carries the list of tokens of a folder, and stands by."""
     places = Places(str(folder), "main")
     Path(places.state_folder).mkdir(parents=True)
     return LeaseKeeper(
-        LeaseSettings(address, 30.0, OnLost.KEEP, ("tracked_tokens.json",), "", "", "", "", ""),
+        LeaseSettings(address, ttl_s, OnLost.KEEP, ("tracked_tokens.json",), "", "", "", "", ""),
         places,
         stop_timeout_s=1.0,
         child=nest.tree,
         put=events.append,
-        say=lambda _: None,
+        say=say,
         phase=StandingBy,
     )
 
@@ -111,3 +119,29 @@ def test_a_state_of_which_nobody_knows_whether_it_arrived_is_put_again(
     saved = after.load(lambda: None)
     assert saved is not None
     assert carried.unpack(saved.packed) == {"tracked_tokens.json": b"old"}
+
+
+@pytest.mark.timeout(120)
+def test_a_full_database_is_said_once(nest: Nest, tmp_path: Path) -> None:
+    """Renewals work all the while: they do not make it news again, and `status` goes on saying it."""
+    (tmp_path / "etcd").mkdir()
+    etcd = EtcdServer(tmp_path / "etcd", "--quota-backend-bytes", str(2 << 20))
+    address = LeaseAddress(tls=False, endpoints=(("127.0.0.1", etcd.port),), key="t/keeper")
+    events: list[Event] = []
+    said: list[str] = []
+    keeper = keeper_of(address, nest, tmp_path, events, ttl_s=3.0, say=said.append)
+    keeper.start()
+    try:
+        wait_until(lambda: events, "the lease", 60)
+        for _ in range(5):
+            (tmp_path / "tracked_tokens.json").write_bytes(os.urandom(PART))
+            wait_until(lambda: said or keeper._carried.signature() == keeper._put_signature, "its way", 60)
+        wait_until(lambda: said, "the complaint", 60)
+        renewed = len(events)
+        wait_until(lambda: len(events) >= renewed + 3, "some renewals", 60)
+        assert len(said) == 1
+        assert "is full" in said[0]
+        assert "is full" in str(keeper.status()["problem"])
+    finally:
+        keeper.close(release=False)
+        etcd.close()

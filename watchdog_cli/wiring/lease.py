@@ -187,6 +187,7 @@ class LeaseKeeper:
             self._renew()
         if self._carried.signature() != self._put_signature:
             self._carry()
+        self._problem = ""  # only now: a renewal works in a full database too
         if now >= self._size_at:
             self._size_at = now + ASK_SIZE_S
             self._watch_size()
@@ -224,7 +225,6 @@ class LeaseKeeper:
         sent, ttl_s = self._lease.renew()
         self._next_at = times.renew_at(sent, ttl_s)
         self._holding.renewed(sent, ttl_s)
-        self._problem = ""
         self._tell()
 
     def _tell(self) -> None:
