@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -379,6 +380,8 @@ def main() -> int:
     print(f"faults: {done}")
     for problem in world.broken:
         print(f"BROKEN: {problem}")
+    if not world.broken:
+        shutil.rmtree(folder)
     print(
         f"kept: {folder}"
         if world.broken
