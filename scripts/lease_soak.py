@@ -1,5 +1,7 @@
 """Torment watchdogs on three hosts that share one lease, and check that no two lives of their program ever overlap.
 
+Nor may the program tell anything twice to the chat that all of them share.
+
     python scripts/lease_soak.py --faults 200 --seed 7
 
 Needs root, etcd and ip: each host and each of the three members of etcd lives in a network namespace of its own, so a
@@ -12,6 +14,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -24,7 +27,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 from clock_shim.wall_clock import HOUR_S, WallClock  # noqa: E402 - found beside this file
-from lease_life import broken, lives  # noqa: E402 - as above
+from lease_life import broken, lives, told, told_twice  # noqa: E402 - as above
 
 BIN = Path(sys.executable).parent
 TTL_S = 3.0
@@ -226,19 +229,17 @@ class World:
         self.start_dog(host)
 
     def kill_host(self, host: str) -> None:
-        """Everything of it at the same moment, as when its power fails; it comes back much later."""
-        folder = self.folder / host / ".watchdog/tracker"
-        pids = [self.dogs[host].pid]
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            pids.append(json.loads((folder / "lease.json").read_text())["guard_pid"])
-            pids.append(json.loads((folder / "state.json").read_text())["child"]["process"]["pid"])
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Everything there dies at once, as when its power fails; it is back at once, or when another one took over."""
+        everybody = [int(pid) for pid in run("ip", "netns", "pids", self.spaces[host]).stdout.split()]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in everybody:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
         died = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         self.dogs[host].wait()
         newest = lives(self.lives)[-1]
-        if newest.label == host and died - newest.last < 0.3e9:  # and it was not about to move anyway
+        lived_here = newest.label == host and died - newest.last < 0.3e9  # and was not about to move anyway
+        if lived_here and self.random.random() < 0.7:
             self.wait(lambda: lives(self.lives)[-1].start > died, "a program elsewhere")
             self.gaps_s["a death"].append((lives(self.lives)[-1].start - died) / 1e9)
         self.start_dog(host)
@@ -324,9 +325,17 @@ class World:
     def torment(self, faults: int) -> dict[str, int]:
         """So many faults, one after the other, with a living program before each."""
         kinds = [
-            *(self.kill_watchdog, self.freeze_watchdog, self.cut_off, self.cut_member, self.kill_member),
+            *(
+                self.kill_watchdog,
+                self.kill_host,
+                self.kill_host,
+                self.freeze_watchdog,
+                self.cut_off,
+                self.cut_member,
+                self.kill_member,
+            ),
             *(self.freeze_etcd, self.hand_over, self.step_clock, self.kill_program, self.kill_guard),
-            *(self.restart_standby, self.kill_host),
+            self.restart_standby,
         ]
         done: dict[str, int] = {}
         for name in ("h0", "h1", "h2"):
@@ -336,7 +345,7 @@ class World:
             fault = self.random.choice(kinds)
             done[fault.__name__] = done.get(fault.__name__, 0) + 1
             fault(host)
-            now = self.broken + broken(lives(self.lives))
+            now = self.broken + broken(lives(self.lives)) + told_twice(self.lives)
             print(
                 f"{index + 1:4} {time.strftime('%T')} {fault.__name__:16} {host} broken: {len(now)}",
                 flush=True,
@@ -344,7 +353,7 @@ class World:
             if now:
                 break
         self.await_life()
-        self.broken += broken(lives(self.lives))
+        self.broken += broken(lives(self.lives)) + told_twice(self.lives)
         return done
 
     def close(self) -> None:
@@ -381,7 +390,8 @@ def main() -> int:
     finally:
         world.close()
     found = lives(world.lives)
-    print(f"{len(found)} lives; slowest return {world.slowest_s:.1f} s; faults: {done}")
+    numbers, slowest = len(told(world.lives)), world.slowest_s
+    print(f"{len(found)} lives; {numbers} numbers told; slowest return {slowest:.1f} s; faults: {done}")
     for what, gaps in world.gaps_s.items():
         if gaps:
             middle, most = statistics.median(gaps), max(gaps)
@@ -390,7 +400,13 @@ def main() -> int:
             )
     for problem in world.broken:
         print(f"BROKEN: {problem}")
-    print(f"kept: {folder}" if world.broken else "no two lives overlapped, no state went back")
+    if not world.broken:
+        shutil.rmtree(folder)
+    print(
+        f"kept: {folder}"
+        if world.broken
+        else "no two lives overlapped, no state went back, nothing told twice"
+    )
     return 1 if world.broken else 0
 
 

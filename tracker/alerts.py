@@ -26,6 +26,8 @@ class AlertDesk:
         say: prints a line; called from any thread.
         paused_s: for how long the service asked to be left alone.
         pause: notes such a wish, over restarts.
+        carried: waits, with the pause that it is given, until another machine would know what the ledger says now;
+            returns why it would not, or nothing.
         send: False begins no thread; the caller sends.
     """
 
@@ -37,6 +39,7 @@ class AlertDesk:
         paused_s: Callable[[], float] = lambda: 0.0,
         pause: Callable[[float], None] = lambda _: None,
         *,
+        carried: Callable[[Callable[[float], bool]], str] = lambda _: "",
         send: bool = True,
     ) -> None:
         self._ledger = ledger
@@ -44,6 +47,7 @@ class AlertDesk:
         self._say = say
         self._paused_s = paused_s
         self._pause = pause
+        self._carried = carried
         self._may_send = send
         self._wake = threading.Condition()
         self._ended = False
@@ -185,12 +189,17 @@ class AlertDesk:
             self._complain(f"{error}; alerts are held until it works")
             self._not_before = time.monotonic() + _FIRST_PAUSE_S
             return None
-        result = self._sender.send(message_of(entries))
+        held = self._carried(self._pause_or_end)
+        result = Result(Outcome.NOT_SENT, held) if held else self._sender.send(message_of(entries))
         try:
             self._note(ids, result)
         except StorageError as error:
             self._complain(str(error))
         return result
+
+    def _pause_or_end(self, seconds: float) -> bool:
+        with self._wake:
+            return self._wake.wait_for(lambda: self._ended, seconds)
 
     def _note(self, ids: list[int], result: Result) -> None:
         if result.outcome is Outcome.SENT:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from tracker import edits, stop_file
 from tracker.alerts import AlertDesk
+from tracker.carriage import Carriage
 from tracker.changes import ChangeDesk
 from tracker.faults import Faults
 from tracker.heartbeat import Heartbeat
@@ -58,7 +59,12 @@ def _run(place: Place, settings: Settings, faults: Faults, seed: int, inbox: Inb
     ledger = Ledger(place.ledger, place.sent)
     account = f"alerts by {sender.name}"
     alerts = AlertDesk(
-        ledger, sender, say, lambda: budget.paused_s(account), lambda seconds: budget.pause(account, seconds)
+        ledger,
+        sender,
+        say,
+        lambda: budget.paused_s(account),
+        lambda seconds: budget.pause(account, seconds),
+        carried=Carriage(place.ledger, os.environ, say).wait,
     )
     for line in restored.alarms:
         alerts.notice(line)

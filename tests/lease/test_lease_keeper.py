@@ -12,7 +12,7 @@ from lease_etcd import EtcdServer, free_ports
 from trees import Nest
 from waiting import wait_until
 from watchdog_cli.adapters import carried
-from watchdog_cli.adapters.etcd import Etcd
+from watchdog_cli.adapters.etcd import Etcd, EtcdUnreachableError
 from watchdog_cli.adapters.etcd_lease import PART, EtcdLease, Saved
 from watchdog_cli.core.events import Event, LeaseHeld
 from watchdog_cli.core.lease import OnLost
@@ -20,6 +20,29 @@ from watchdog_cli.core.lease_settings import LeaseAddress, LeaseSettings
 from watchdog_cli.core.phases import StandingBy
 from watchdog_cli.wiring.lease import LeaseKeeper
 from watchdog_cli.wiring.places import Places
+
+
+def keeper_of(
+    address: LeaseAddress,
+    nest: Nest,
+    folder: Path,
+    events: list[Event],
+    *,
+    ttl_s: float = 30.0,
+    say: Callable[[str], None] = lambda _: None,
+) -> LeaseKeeper:
+    """One that carries the list of tokens of a folder, and stands by."""
+    places = Places(str(folder), "main")
+    Path(places.state_folder).mkdir(parents=True)
+    return LeaseKeeper(
+        LeaseSettings(address, ttl_s, OnLost.KEEP, ("tracked_tokens.json",), "", "", "", "", ""),
+        places,
+        stop_timeout_s=1.0,
+        child=nest.tree,
+        put=events.append,
+        say=say,
+        phase=StandingBy,
+    )
 
 
 @pytest.mark.timeout(120)
@@ -34,19 +57,9 @@ def test_nothing_may_begin_before_the_files_are_here(
     before.save(carried.pack({"tracked_tokens.json": content}), "another machine", lambda: None)
     before.release()
 
-    places = Places(str(tmp_path), "main")
-    Path(places.state_folder).mkdir(parents=True)
     events: list[Event] = []
     renewals: list[float] = []
-    keeper = LeaseKeeper(
-        LeaseSettings(address, 30.0, OnLost.KEEP, ("tracked_tokens.json",), "", "", "", "", ""),
-        places,
-        stop_timeout_s=1.0,
-        child=nest.tree,
-        put=events.append,
-        say=lambda _: None,
-        phase=StandingBy,
-    )
+    keeper = keeper_of(address, nest, tmp_path, events)
     real_load, real_renew = EtcdLease.load, EtcdLease.renew
 
     def slow_load(self: EtcdLease, between: Callable[[], None]) -> Saved | None:
@@ -109,3 +122,64 @@ def test_each_trouble_is_said_once_though_the_members_take_turns(nest: Nest, tmp
             server.shutdown()
     assert len(set(shown)) == 2
     assert sorted(said) == sorted(f"lease: {problem}" for problem in set(shown))
+
+
+@pytest.mark.timeout(120)
+def test_a_state_of_which_nobody_knows_whether_it_arrived_is_put_again(
+    etcd: EtcdServer, nest: Nest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer was lost, and the files are as they were before: what lies in etcd must be what lies here."""
+    address = LeaseAddress(tls=False, endpoints=(("127.0.0.1", etcd.port),), key="t/keeper")
+    tokens = tmp_path / "tracked_tokens.json"
+    tokens.write_bytes(b"old")
+    events: list[Event] = []
+    keeper = keeper_of(address, nest, tmp_path, events)
+    real_save = EtcdLease.save
+    losses: list[bytes] = []
+
+    def save(self: EtcdLease, packed: bytes, writer: str, between: Callable[[], None]) -> None:
+        real_save(self, packed, writer, between)
+        if not losses and carried.unpack(packed)["tracked_tokens.json"] == b"new":
+            tokens.write_bytes(b"old")
+            losses.append(packed)
+            raise EtcdUnreachableError("the answer was lost")
+
+    monkeypatch.setattr(EtcdLease, "save", save)
+    keeper.start()
+    try:
+        wait_until(lambda: events, "the lease", 60)
+        tokens.write_bytes(b"new")
+        wait_until(lambda: losses, "the lost answer", 60)
+    finally:
+        keeper.close(release=True)
+    after = EtcdLease(Etcd(address.endpoints, None), address.key, 30.0, 20.0)
+    after.acquire({})
+    saved = after.load(lambda: None)
+    assert saved is not None
+    assert carried.unpack(saved.packed) == {"tracked_tokens.json": b"old"}
+
+
+@pytest.mark.timeout(120)
+def test_a_full_database_is_said_once(nest: Nest, tmp_path: Path) -> None:
+    """Renewals work all the while: they do not make it news again, and `status` goes on saying it."""
+    (tmp_path / "etcd").mkdir()
+    etcd = EtcdServer(tmp_path / "etcd", "--quota-backend-bytes", str(2 << 20))
+    address = LeaseAddress(tls=False, endpoints=(("127.0.0.1", etcd.port),), key="t/keeper")
+    events: list[Event] = []
+    said: list[str] = []
+    keeper = keeper_of(address, nest, tmp_path, events, ttl_s=3.0, say=said.append)
+    keeper.start()
+    try:
+        wait_until(lambda: events, "the lease", 60)
+        for _ in range(5):
+            (tmp_path / "tracked_tokens.json").write_bytes(os.urandom(PART))
+            wait_until(lambda: said or keeper._carried.signature() == keeper._put_signature, "its way", 60)
+        wait_until(lambda: said, "the complaint", 60)
+        renewed = len(events)
+        wait_until(lambda: len(events) >= renewed + 3, "some renewals", 60)
+        assert len(said) == 1
+        assert "is full" in said[0]
+        assert "is full" in str(keeper.status()["problem"])
+    finally:
+        keeper.close(release=False)
+        etcd.close()

@@ -42,11 +42,14 @@ class RunOracle:
         self.leader_asked_at: float | None = None
         self.kill_at: float | None = None
         self.over_memory = 0
+        self.end_by = inf  # nothing of it may live after that
+        self.lease_end = False  # it ends because the lease was lost
 
     @property
     def is_ending(self) -> bool:
         """Whether it was already decided that this run ends."""
-        return self.dump_at is not None or self.asked_at is not None or self.kill_at is not None
+        begun = (self.dump_at, self.asked_at, self.kill_at)
+        return self.lease_end or any(at is not None for at in begun)
 
 
 class Oracle:
@@ -73,6 +76,11 @@ class Oracle:
         self.gave_up = 0
 
     # --- runs ------------------------------------------------------------------------------------------------
+
+    @property
+    def may_sleep(self) -> bool:
+        """Whether nothing need come by itself while nothing runs."""
+        return self.paused and self.paused_until is None
 
     def no_spawn(self) -> None:
         """Nothing may be started for now."""

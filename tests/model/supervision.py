@@ -49,6 +49,7 @@ class Supervision(RuleBasedStateMachine):
     """One supervisor and everything that life does to it."""
 
     world: World
+    make_world: type[World] = World
     policies = POLICIES
     parts = (1 / 2, 1 / 4, 1 / 2, None, 2.0)  # of the timeout: how often a program beats
     first_parts = (1 / 8, 1 / 2, 1 / 4, 2.0, None)  # of the grace: when it begins to
@@ -72,7 +73,7 @@ class Supervision(RuleBasedStateMachine):
         policy = data.draw(self.policies)
         ages = data.draw(st.sampled_from([(), (8.0, 4.0), (400.0, 1.0)])) if policy.max_restarts != 0 else ()
         program = data.draw(programs(policy, self.parts, self.first_parts))
-        self.world = World(
+        self.world = self.make_world(
             policy,
             program,
             times=tuple(1000.0 - age for age in ages),
@@ -82,8 +83,12 @@ class Supervision(RuleBasedStateMachine):
         )
         if data.draw(mostly(False, True)) and not adopted:
             self.world.spawn_faults = [data.draw(mostly(True, False))]
-        self.world.begin(adopted=adopted)
+        self.start_world(adopted=adopted)
         self.world.run_until(self.world.now)
+
+    def start_world(self, *, adopted):
+        """The first event."""
+        self.world.begin(adopted=adopted)
 
     # --- time --------------------------------------------------------------------------------------------------
 

@@ -45,6 +45,8 @@ TICKS_AT_ONE_INSTANT = 6  # a pause that ends, a stage, a start, its deadline; m
 class World:
     """One supervisor, its program, and the oracle beside them."""
 
+    make_oracle: type[Oracle] = Oracle
+
     def __init__(
         self,
         policy: Policy,
@@ -62,7 +64,7 @@ class World:
         self.notices = notices
         self.note = note
         self.sup = supervisor.new(policy, window=times, ever_beat=ever_beat)
-        self.oracle = Oracle(policy, self.now, times, ever_beat=ever_beat)
+        self.oracle = self.make_oracle(policy, self.now, times, ever_beat=ever_beat)
         self.tree: Tree | None = None
         self.earlier: list[Run] = []
         self.spawn_faults: list[bool] = []  # for the next starts: is it transient?
@@ -140,7 +142,8 @@ class World:
         if tree.leader_lives:
             promise(run.leader_asked_at is not None, "helpers were asked before the leader")
             assert run.leader_asked_at is not None
-            half = run.leader_asked_at + self.policy.stop_timeout_s / 2
+            grace = min(self.policy.stop_timeout_s, run.end_by - run.leader_asked_at)
+            half = run.leader_asked_at + grace / 2
             promise(self.now >= half, "helpers were asked before the leader had half its time")
         if run.asked_at is None:
             run.asked_at = self.now
@@ -332,8 +335,7 @@ class World:
         promise(self.told_gave_up == oracle.gave_up, "did not give up at the cap")
         due = supervisor.deadline(sup)
         if not lives:
-            waits = oracle.paused and oracle.paused_until is None
-            promise(due is not None or waits, "a dead child leaves no deadline")
+            promise(due is not None or oracle.may_sleep, "a dead child leaves no deadline")
         run = oracle.run
         if run is not None and run.is_ending:
             promise(isinstance(sup.phase, Stopping), "an end that was begun was forgotten")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from watchdog_cli.adapters import foreign_json
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.carried import write_carried
 
 FILE_LIMIT = 64 << 20
 PACKED_LIMIT = 16 << 20
@@ -74,6 +75,14 @@ class Carried:
                 raise OSError(f"{name} is too large to move with the lease")
             found[name] = content
         return found
+
+    def confirm(self, record: str, files: Files) -> None:
+        """Tell the program that these contents, as they were read, are safe.
+
+        Raises:
+            OSError: it cannot be told.
+        """
+        write_carried(record, {os.path.abspath(self.path(name)): content for name, content in files.items()})
 
     def restore(self, files: Files, *, only_missing: bool) -> list[str]:
         """Put in place what differs; return the names of what was changed. The old content is kept aside.

@@ -3,13 +3,16 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from watchdog_kit.carried import VARIABLE
 from watchdog_kit.records import dataclass
 
 HEARTBEAT = "WATCHDOG_HEARTBEAT"
+CARRIED = VARIABLE
 RUN_ID = "WATCHDOG_RUN_ID"
 STATE = "WATCHDOG_STATE"
-# A child that has the first three could answer for us, and none needs to enter etcd in our name.
-OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "WATCHDOG_LEASE_PASSWORD")
+# A child that has the first three could answer for us, none needs to enter etcd in our name, and the last one would tell
+# it of the lease of another watchdog.
+OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "WATCHDOG_LEASE_PASSWORD", CARRIED)
 
 
 @dataclass(frozen=True, slots=True)

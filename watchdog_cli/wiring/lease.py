@@ -268,11 +268,15 @@ class LeaseKeeper:
     def _carry(self) -> None:
         """Put the files below the key if they were changed."""
         signature = self._carried.signature()
-        packed = pack(self._carried.read())
+        files = self._carried.read()
+        packed = pack(files)
         mark = digest(packed)
         if mark != self._put_digest:
+            self._put_digest = ""  # until it is confirmed nobody knows which of the two lies there
             self._lease.save(packed, self._id, self._prolong)
             self._put_digest = mark
+        if self._settings.lost is OnLost.STOP:
+            self._carried.confirm(self._places.carried, files)
         self._put_signature = signature
         if self._stuck:
             self._told.discard(self._stuck)

@@ -13,6 +13,8 @@ from watchdog_cli.adapters.lease_file import Trace, read_trace, write_trace
 from watchdog_cli.core import lease as times
 from watchdog_cli.core.lease import Hold
 from watchdog_cli.wiring.places import Places
+from watchdog_kit.carried import write_not_needed
+from watchdog_kit.os_errors import in_words
 
 
 class Holding:
@@ -123,6 +125,20 @@ class Holding:
             self._address, grip.lease, grip.revision, self.ttl_s, self.since, self._guarded_pid, ticks
         )
         write_trace(self._places.lease, trace, procfs.boot_id())
+
+
+def carry_no_more(places: Places) -> list[str]:
+    """A program that goes on from a watchdog that fenced it must not wait for what nobody confirms any more.
+
+    Returns:
+        What went wrong.
+    """
+    try:
+        write_not_needed(places.carried)
+    except OSError as error:
+        why = f"cannot write {places.shown(places.carried)} ({in_words(error)})"
+        return [f"{why}: a program that began under a lease may hold its messages back"]
+    return []
 
 
 def drop_old(places: Places) -> None:

@@ -68,6 +68,11 @@ class Places:
         return self._inside("guard")
 
     @property
+    def carried(self) -> str:
+        """What of the files that move with the lease is in etcd; the program reads it."""
+        return self._inside("carried.json")
+
+    @property
     def replaced(self) -> str:
         """What files that came with the lease have replaced."""
         return self._inside("replaced")

@@ -13,7 +13,7 @@ from watchdog_cli import __version__
 from watchdog_cli.adapters.clock import SystemClock, iso
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.adapters.journal import Recorder
-from watchdog_cli.adapters.launch import HEARTBEAT, STATE, Launch
+from watchdog_cli.adapters.launch import CARRIED, HEARTBEAT, STATE, Launch
 from watchdog_cli.adapters.notify_socket import NotifyServer, asked_interval_s, tell_manager
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.signals import Signals, hold
@@ -22,7 +22,7 @@ from watchdog_cli.adapters.terminal import Terminal
 from watchdog_cli.core.errors import ConfigError, ExitCode, SpawnError, StorageError
 from watchdog_cli.core.events import Beat, Event, StopAsked
 from watchdog_cli.core.facts import Fact, Notice
-from watchdog_cli.core.lease import Hold
+from watchdog_cli.core.lease import Hold, OnLost
 from watchdog_cli.core.phases import Stopping
 from watchdog_cli.core.policy import Source
 from watchdog_cli.core.snapshot import Snapshot
@@ -223,6 +223,10 @@ class _Session:
         lease = self._settings.lease
         if self._order.only_stop:
             return None
+        if (lease is None or lease.lost is OnLost.KEEP) and os.path.exists(self._places.carried):
+            from watchdog_cli.wiring.lease_hold import carry_no_more
+
+            self._early += [Notice("lease", problem) for problem in carry_no_more(self._places)]
         if lease is None:
             if os.path.exists(self._places.lease):
                 from watchdog_cli.wiring.lease_hold import drop_old
@@ -288,6 +292,8 @@ class _Session:
             STATE: self._places.state_folder,
             HEARTBEAT: os.path.join(settings.folder, settings.heartbeat),
         }
+        if settings.lease is not None and settings.lease.lost is OnLost.STOP:
+            extra[CARRIED] = self._places.carried
         if settings.python_unbuffered and "PYTHONUNBUFFERED" not in os.environ:
             extra["PYTHONUNBUFFERED"] = "1"
         if self._notify is not None:
