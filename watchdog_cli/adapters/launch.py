@@ -10,8 +10,8 @@ HEARTBEAT = "WATCHDOG_HEARTBEAT"
 CARRIED = VARIABLE
 RUN_ID = "WATCHDOG_RUN_ID"
 STATE = "WATCHDOG_STATE"
-# A child that has the first three could answer for us, none needs to enter etcd in our name, the last one would tell
-# it of the lease of another watchdog.
+# A child that has the first three could answer for us, none needs to enter etcd in our name, and the last one would
+# tell it of the lease of another watchdog.
 OURS_ALONE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "WATCHDOG_LEASE_PASSWORD", CARRIED)
 
 
