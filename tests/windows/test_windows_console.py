@@ -28,7 +28,19 @@ def dog(tmp_path):
 
 def at_a_console(dog: WindowsDog, *orders: str, first: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
     """``watchdog run`` with a console, which is without a window, and shared with its program."""
-    words = (*first, "run", "--restart-delay", "0", "--", sys.executable, "-S", str(CHILD), *orders)
+    words = (
+        *first,
+        "run",
+        "--restart-delay",
+        "0",
+        "--stop-timeout",
+        "60s",
+        "--",
+        sys.executable,
+        "-S",
+        str(CHILD),
+        *orders,
+    )
     with (dog.folder / "dog.out").open("ab") as output:
         started = subprocess.Popen(
             [sys.executable, str(CONSOLE), *words],
