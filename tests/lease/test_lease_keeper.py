@@ -30,12 +30,13 @@ def keeper_of(
     *,
     ttl_s: float = 30.0,
     say: Callable[[str], None] = lambda _: None,
+    carry: tuple[str, ...] = ("tracked_tokens.json",),
 ) -> LeaseKeeper:
-    """One that carries the list of tokens of a folder, and stands by."""
+    """One that carries files of a folder, and stands by."""
     places = Places(str(folder), "main")
     Path(places.state_folder).mkdir(parents=True)
     return LeaseKeeper(
-        LeaseSettings(address, ttl_s, OnLost.KEEP, ("tracked_tokens.json",), "", "", "", "", ""),
+        LeaseSettings(address, ttl_s, OnLost.KEEP, carry, "", "", "", "", ""),
         places,
         stop_timeout_s=1.0,
         child=nest.tree,
@@ -183,3 +184,26 @@ def test_a_full_database_is_said_once(nest: Nest, tmp_path: Path) -> None:
     finally:
         keeper.close(release=False)
         etcd.close()
+
+
+@pytest.mark.timeout(120)
+def test_files_in_a_folder_that_came_with_the_lease_move_at_once(
+    etcd: EtcdServer, nest: Nest, tmp_path: Path
+) -> None:
+    """A folder that was not there at the start hides no other, and is watched from when it is: no renewal is near."""
+    address = LeaseAddress(tls=False, endpoints=(("127.0.0.1", etcd.port),), key="t/keeper")
+    before = EtcdLease(Etcd(address.endpoints, None), address.key, 30.0, 20.0)
+    before.acquire({})
+    before.save(carried.pack({"new/one": b"1", "missing/two": None}), "another machine", lambda: None)
+    before.release()
+    events: list[Event] = []
+    names = ("new/one", "missing/two", "three")
+    keeper = keeper_of(address, nest, tmp_path, events, ttl_s=600.0, carry=names)
+    keeper.start()
+    try:
+        wait_until(lambda: events, "the lease", 60)
+        for name in ("new/one", "three"):
+            (tmp_path / name).write_bytes(b"changed")
+            wait_until(lambda: keeper._carried.signature() == keeper._put_signature, f"the way of {name}", 60)
+    finally:
+        keeper.close(release=True)

@@ -253,6 +253,7 @@ class LeaseKeeper:
                 self._say(
                     f"took over {', '.join(changed)} from the holder before; what was here lies in {aside}"
                 )
+            self._watch_folders()  # it may have brought some
         self._put_digest = digest(saved.packed) if saved is not None and saved.writer == self._id else ""
         self._carry()
 
@@ -331,7 +332,12 @@ class LeaseKeeper:
         """Be woken when one of the files changes; without that, they are looked at with each renewal."""
         with contextlib.suppress(OSError):
             self._notices = libc.inotify_open()
-            for folder in self._carried.folders:
+        self._watch_folders()
+
+    def _watch_folders(self) -> None:
+        """Those that are there; doing it twice changes nothing."""
+        for folder in self._carried.folders if self._notices >= 0 else ():
+            with contextlib.suppress(OSError):
                 libc.inotify_add(
                     self._notices, folder, libc.IN_CLOSE_WRITE | libc.IN_MOVED_TO | libc.IN_MODIFY
                 )
