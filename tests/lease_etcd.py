@@ -1,12 +1,12 @@
 """A real etcd of one member on this machine, for tests."""
 
-import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,8 +84,13 @@ class EtcdServer:
     def is_well(self) -> bool:
         """Whether it has a leader and answers."""
         address = f"http://127.0.0.1:{self._well}/health"
-        with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(address, timeout=2) as answer:
-            return bool(json.load(answer).get("health") == "true")
+        try:
+            with urllib.request.urlopen(address, timeout=2) as answer:
+                return bool(json.load(answer).get("health") == "true")
+        except urllib.error.HTTPError as error:
+            error.close()  # no leader yet; newer Pythons warn of an answer that is left open
+        except (OSError, ValueError):
+            pass  # nobody listens yet
         return False
 
     def signal(self, number: int) -> None:

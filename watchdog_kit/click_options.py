@@ -12,13 +12,17 @@ if TYPE_CHECKING:  # a command with few options of its own shall not load the ta
     from watchdog_kit.kinds import Kind
     from watchdog_kit.settings import Setting
 
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # that it is generic is new in click 8.4
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 GENERAL = "General"
 _COLUMN = 34  # the widest option beside which its help still has room
 
 
-class SettingType(click.ParamType[Any]):
+class SettingType(_ParamType):
     """A kind of value as click wants it: what is wrong becomes click's own error, which ends with 2."""
 
     def __init__(self, kind: "Kind") -> None:

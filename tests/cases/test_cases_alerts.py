@@ -202,8 +202,17 @@ def test_S07_the_message_names_the_signal(dog: Watchdog, server: TelegramServer,
 
 def test_S07_a_freeze_is_told_with_its_stacks_at_hand(dog: Watchdog, server: TelegramServer) -> None:
     """One message for one freeze, and it says where the stacks are."""
-    dog.plan("beat 0.2;note up", "beat 0.2")
-    limits = ("--heartbeat", "heartbeat.json", "--heartbeat-timeout", "1500ms", "--start-grace", "20s")
+    dog.plan("beat 0.2;deaf;note up", "beat 0.2")
+    limits = (
+        "--heartbeat",
+        "heartbeat.json",
+        "--heartbeat-timeout",
+        "1500ms",
+        "--start-grace",
+        "20s",
+        "--stop-timeout",
+        "2s",
+    )
     dog.start("--quiet", *QUICK, *limits, **told(server))
     wait_until((dog.folder / "up").exists, "its start")
     dog.order("block")

@@ -118,8 +118,12 @@ class Prometheus:
 
     def _is_ready(self) -> bool:
         assert self.process.poll() is None, self.output.read_text()
-        with contextlib.suppress(OSError):
+        try:
             return "Ready" in get(f"{self.base}/-/ready")
+        except urllib.error.HTTPError as error:
+            error.close()  # not ready yet; newer Pythons warn of an answer that is left open
+        except OSError:
+            pass  # nobody listens yet
         return False
 
     def ask(self, path: str, **words: str) -> Any:

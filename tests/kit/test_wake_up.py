@@ -72,7 +72,7 @@ def test_another_thread_ends_a_wait_and_the_next_one_waits_again() -> None:
     for _ in range(100_000):
         wake_up.wake()
     wake_up.wait(20)
-    threading.Timer(0.05, wake_up.wake).start()
     began = time.monotonic()
+    threading.Timer(0.05, wake_up.wake).start()
     wake_up.wait(20)
     assert 0.04 <= time.monotonic() - began < 10

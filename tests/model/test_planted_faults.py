@@ -387,6 +387,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.timeout(300)  # seconds of computing; a busy machine takes many times as long
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_fault_is_found(name, monkeypatch):
     """With this one slip in the core, the random histories break the promise that it concerns."""

@@ -1,5 +1,6 @@
 """The command line of the tracker."""
 
+import errno
 import importlib
 import os
 import sys
@@ -7,7 +8,8 @@ from typing import Any
 
 import click
 
-from tracker.errors import TrackerError
+from tracker.errors import ExitCode, TrackerError
+from watchdog_kit.os_errors import in_words
 
 # Each command lives in a module of its own and is loaded when it is used: start-up time is a promise.
 _COMMANDS = {
@@ -104,6 +106,12 @@ def main(args: list[str] | None = None) -> None:
         code = error.exit_code
     except BrokenPipeError:
         code = 0  # the reader of our output has seen enough
+    except OSError as error:
+        # Files of ours are translated where they are written: this is the output, on a disk that is full or broken.
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EIO):
+            raise
+        click.echo(f"Error: cannot write the output: {in_words(error)}", err=True)
+        code = ExitCode.STORAGE
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -1,7 +1,8 @@
 """Read the heartbeat file of one run.
 
-A beat is a change of the file (inode, size or mtime) since the run was spawned, as we see it. What the file says of
-times is for display only. Notices of the system only make us look earlier; whoever looks at a deadline finds the truth.
+A beat is a change of the file (inode, size, mtime or content) since the run was spawned, as we see it. What the file
+says of times is for display only. Notices of the system only make us look earlier; whoever looks at a deadline finds
+the truth.
 """
 
 import json
@@ -87,6 +88,7 @@ class HeartbeatFile:
         self.notices_work = True
         self._run_id = ""
         self._seen: Signature | None = None
+        self._content: bytes | None = None
         self._said: set[str] = set()
         self._known_pid: int | None = None
 
@@ -100,6 +102,7 @@ class HeartbeatFile:
         self._said.clear()
         self._get_notices()
         self._seen = self._signature()
+        self._content = self._peek() if self._seen is not None else None
         self.fields = {}
         self.foreign_pid = self._known_pid = None
 
@@ -107,15 +110,19 @@ class HeartbeatFile:
         """A beat, if the file has changed since the last look."""
         self._get_notices()
         signature = self._signature()
-        if signature is None or signature == self._seen:
+        if signature is None:
+            return None
+        # What is written through mapped memory changes no time of a file that lies in memory (tmpfs).
+        if signature == self._seen and (self._content is None or self._peek() in (None, self._content)):
             return None
         try:
-            fields = self._read()
+            content = self._read()
+            fields = parse(content)
         except NotABeatError as error:
             # Its signature is not noted: a writer that fills it in place within one clock tick is not missed.
             self._say_once(str(error), f"{self.path} {error}; that does not count as a heartbeat")
             return None
-        self._seen = signature
+        self._seen, self._content = signature, content
         return self._accept(fields)
 
     def _get_notices(self) -> None:
@@ -186,7 +193,13 @@ class HeartbeatFile:
             return None
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
-    def _read(self) -> Mapping[str, object]:
+    def _peek(self) -> bytes | None:
+        try:
+            return self._read()
+        except NotABeatError:
+            return None
+
+    def _read(self) -> bytes:
         try:
             # A pipe may have taken the file's place since we looked: never wait for a writer.
             descriptor = sharing.to_read(self.path)
@@ -203,7 +216,7 @@ class HeartbeatFile:
             raise NotABeatError(f"cannot be read: {in_words(error)}") from error
         finally:
             os.close(descriptor)
-        return parse(content)
+        return content
 
     def _say_once(self, topic: str, message: str) -> None:
         if topic not in self._said:

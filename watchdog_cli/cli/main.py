@@ -36,6 +36,8 @@ COMMANDS = {
     "upgrade": "Let a freshly started watchdog take over, without a gap.",
 }
 FAULTS_LIMIT = 1 << 20
+# What a write says when its place is full or broken.
+FULL = {getattr(errno, name, errno.ENOSPC) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO")}
 
 
 @contextlib.contextmanager
@@ -144,6 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = error.exit_code
     except Exception as error:  # noqa: BLE001 - the edge: whatever it is, a person gets one line and a file to send
         code = _say(*_explain_fault(error))
+    _forget_what_cannot_be_written()
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -151,13 +154,29 @@ def _say(text: str, code: int) -> int:
     """Say it in one line, whatever stands in the names and arguments that it quotes."""
     from watchdog_cli.core.record import one_line
 
-    click.echo(f"Error: {one_line(text)}", err=True)
+    with contextlib.suppress(OSError):  # the code still says it where the words cannot be written
+        click.echo(f"Error: {one_line(text)}", err=True)
     return int(code)
+
+
+def _forget_what_cannot_be_written() -> None:
+    """What is left for an output that takes no more is dropped: Python would end with a code of its own for it."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _explain_fault(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files; allow more of them (ulimit -n)", ExitCode.STORAGE
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
+        # Files of ours are translated where they are written; what is left is the output.
+        from watchdog_cli.adapters.log_gap import reason_of
+
+        return f"cannot write the output: {reason_of(error)}", ExitCode.STORAGE
     return _record_fault(error), ExitCode.INTERNAL
 
 

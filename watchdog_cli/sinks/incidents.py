@@ -67,6 +67,7 @@ class Incidents:
         self._about = {"host": host, "command": [mask(word) for word in command]}
         self._timeline: deque[dict[str, str]] = deque(maxlen=TIMELINE)
         self._seen: tuple[str, Seen] | None = None  # of which run
+        self._found: tuple[str, datetime] | None = None  # of which run, and when
         self._pending: _Pending | None = None
         self._credit = BURST
         self._credit_at = time.monotonic()
@@ -93,6 +94,7 @@ class Incidents:
             case facts.HangFound(run=run) | facts.MemoryExceeded(run=run):
                 seen = self._look(run.pid)
                 self._seen = None if seen is None else (run.id, seen)
+                self._found = (run.id, at)
             case facts.Ended(ending=ending) if is_unplanned(ending, self._restart):
                 self._begin_ended(at, fact, extra)
             case facts.SpawnFault(number=number):
@@ -142,7 +144,10 @@ class Incidents:
         if seen is not None:
             record["process"] = dict(seen.numbers)
             texts["process.txt"] = self._mask_lines(seen.lines)
-        self._begin(at, record, texts, extra)
+        # What was found out before it was ended is told of before that: the alert names the moment of the finding.
+        begun = self._found[1] if self._found is not None and self._found[0] == run.id else at
+        self._found = None
+        self._begin(begun, record, texts, extra)
 
     def _begin_unseen(self, at: datetime, fact: facts.Notice, extra: Mapping[str, object]) -> None:
         record: dict[str, Any] = {
