@@ -145,7 +145,7 @@ def prey(state_folder: str, owner: tuple[int, int] | None) -> list[procfs.Stat]:
     marked = {one.pid for one, _ in find_marked(state_folder)}
     everyone = procfs.everybody()
     spared = {os.getpid()}
-    sessions = {os.getsid(0)}
+    sessions = {os.getsid(0), 0}  # 0: one that began outside of our pid namespace, and so all such ones
     if owner is not None:
         watchdog = everyone.get(owner[0])
         if watchdog is not None and watchdog.start_ticks == owner[1]:

@@ -9,7 +9,8 @@ from watchdog_cli.adapters.system import processes
 def find_marked(state_folder: str) -> list[tuple[processes.Stat, str]]:
     """All living processes that a watchdog with this state folder started, with their run ids.
 
-    Ourselves and our ancestors are left out: the program may have started us.
+    Ourselves and our ancestors are left out: the program may have started us. So are those of a container in which
+    another watchdog has a folder of the same name.
     """
     everyone = processes.everybody()
     above = {os.getpid()}
@@ -21,6 +22,8 @@ def find_marked(state_folder: str) -> list[tuple[processes.Stat, str]]:
     found = []
     for one in everyone.values():
         if one.pid in above or one.is_zombie or not processes.environment_has(one.pid, marker):
+            continue
+        if processes.sees_another(one.pid, state_folder):
             continue
         run_id = processes.environment_value(one.pid, RUN_ID.encode())
         if run_id:

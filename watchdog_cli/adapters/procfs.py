@@ -128,6 +128,15 @@ def environment_value(pid: int, name: bytes) -> bytes | None:
     return None
 
 
+def sees_another(pid: int, path: str) -> bool:
+    """Whether a path leads that process to something else than us, as in a container; False where nobody can tell."""
+    try:
+        theirs, ours = os.stat(f"/proc/{pid}/root{path}"), os.stat(path)
+    except OSError:
+        return False
+    return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
+
+
 def command_line(pid: int) -> list[str]:
     """The arguments of a process; empty when they cannot be read."""
     raw = _read(f"/proc/{pid}/cmdline") or b""

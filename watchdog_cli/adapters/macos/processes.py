@@ -23,6 +23,7 @@ __all__ = [
     "everybody",
     "is_same",
     "resident_bytes",
+    "sees_another",
     "stat",
     "ticks_now",
     "uptime_s",
@@ -82,6 +83,11 @@ def environment_value(pid: int, name: bytes) -> bytes | None:
         if equals and key == name:
             return value
     return None
+
+
+def sees_another(pid: int, path: str) -> bool:  # noqa: ARG001 - no process has a file system of its own here
+    """Whether a path leads that process to something else than us."""
+    return False
 
 
 def command_line(pid: int) -> list[str]:

@@ -29,6 +29,7 @@ __all__ = [
     "everybody",
     "is_same",
     "resident_bytes",
+    "sees_another",
     "stat",
     "ticks_now",
     "uptime_s",
@@ -149,6 +150,11 @@ def environment_value(pid: int, name: bytes) -> bytes | None:
     """As ``environment_has``."""
     del pid, name
     return None
+
+
+def sees_another(pid: int, path: str) -> bool:  # noqa: ARG001 - no process has a file system of its own here
+    """Whether a path leads that process to something else than us."""
+    return False
 
 
 def command_line(pid: int) -> list[str]:
