@@ -40,4 +40,5 @@ mypy --config-file= --strict --platform win32 --follow-imports=silent -p watchdo
     -m watchdog_cli.wiring.scene -m watchdog_cli.wiring.report -m watchdog_cli.wiring.upgrade
 lint-imports
 scripts/windows_tests.sh -q
-exec pytest -q -n "${WORKERS:-3}" "$@"
+# Most tests wait most of the time, so two processors carry four workers; the last long ones are shared out.
+exec pytest -q -n "${WORKERS:-4}" --dist worksteal --durations=25 "$@"

@@ -23,14 +23,17 @@ def inbox() -> Iterator[Inbox]:
     found.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_ending_signals_ask_for_a_stop(inbox: Inbox, number: signal.Signals) -> None:
-    """Each of them, each time, becomes one wish to stop; two are two wishes."""
+@pytest.mark.parametrize(
+    ("number", "by"),
+    [(signal.SIGTERM, By.SIGNAL), (signal.SIGINT, By.SIGNAL), (signal.SIGHUP, By.HANGUP)],
+)
+def test_ending_signals_ask_for_a_stop(inbox: Inbox, number: signal.Signals, by: By) -> None:
+    """Each of them, each time, becomes one wish to stop; two are two wishes; a closed terminal is told apart."""
     with Signals(inbox, is_init=False):
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
         found = [inbox.get(time.monotonic() + 0.2) for _ in range(4)]
-    assert [one for one in found if one is not None] == [StopAsked(By.SIGNAL)] * 2
+    assert [one for one in found if one is not None] == [StopAsked(by)] * 2
 
 
 def test_waking_from_a_stop_is_told(inbox: Inbox) -> None:

@@ -131,7 +131,13 @@ def test_J09_hard_ends_while_saving_leave_one_temporary_file_at_most(rig: Rig) -
         pid = int(wait_until(lambda: _new_one(rig, killed), "the next tracker", 60))
         wait_until((rig.folder / "tracked_tokens.json").exists, "a list", 30)
         end = time.monotonic() + chance.uniform(0.0, 0.1)
-        wait_until(lambda at=end: time.monotonic() > at and _leftovers(rig), "a save under way", 30)  # type: ignore[misc]
+        # Looks each 50 ms could keep step with saves each 100 ms, and miss them all.
+        wait_until(
+            lambda at=end: time.monotonic() > at and _leftovers(rig),  # type: ignore[misc]
+            "a save under way",
+            30,
+            pause_s=0.0005,
+        )
         os.kill(pid, signal.SIGKILL)
         killed.add(pid)
     wait_until(lambda: _new_one(rig, killed), "the last tracker", 60)
