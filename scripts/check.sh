@@ -41,4 +41,4 @@ mypy --config-file= --strict --platform win32 --follow-imports=silent -p watchdo
 lint-imports
 scripts/windows_tests.sh -q
 # Most tests wait most of the time, so two processors carry four workers; the last long ones are shared out.
-exec pytest -q -n "${WORKERS:-4}" --dist worksteal --durations=25 "$@"
+exec pytest -q -n "${WORKERS:-4}" --dist worksteal "$@"
