@@ -101,6 +101,7 @@ def test_without_etcd_the_program_ends_in_time_and_comes_back_with_it(pair: Pair
     began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     report = a.await_health("standing by", LATE_S)
     assert report["lease"]["held"] is False
+    assert not report["lease"]["holder"], "we do not: who does is not known"
     assert (pair.found()[0].last - began) / 1e9 < TTL_S, "it was dead before the lease could be anybody's"
     assert "etcd does not answer" in report["lease"]["problem"]
     assert report["restarts"]["total"] == 0

@@ -124,10 +124,13 @@ class LeaseKeeper:
     def status(self) -> dict[str, object]:
         """What ``status`` says of it."""
         holder, now = self._lease.holder, boot_clock.now_s()
-        since, hold = holder.get("since"), self._holding.hold
-        keeps = self._settings.lost is OnLost.KEEP
+        hold, keeps = self._holding.hold, self._settings.lost is OnLost.KEEP
+        held = hold is not None and (keeps or now < hold.stop_at)
+        if not held and holder.get("id") == self._id:
+            holder = {}  # what we held once says nothing of who holds it now
+        since = holder.get("since")
         return {
-            "held": hold is not None and (keeps or now < hold.stop_at),
+            "held": held,
             "holder": _text_of(holder),
             "since": since if isinstance(since, str) else None,
             "problem": self._problem or self._stuck,
