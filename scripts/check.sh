@@ -18,7 +18,6 @@ command -v plistutil >/dev/null || missing="$missing libplist-utils"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v go >/dev/null || missing="$missing golang-go"
 command -v curl >/dev/null || missing="$missing curl"
-command -v openssl >/dev/null || missing="$missing openssl"
 if [ -n "$missing" ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
     # shellcheck disable=SC2086 # a list of words

@@ -4,7 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from tree_programs import LEAVES_ONE, STAYS
 from trees import Nest, Strangers, await_pid, lives, python
@@ -39,8 +42,6 @@ def test_signal_is_bound_to_the_identity(others: Strangers) -> None:
     stranger = others.start(python(STAYS))
     seen = procfs.stat(stranger.pid)
     assert seen is not None
-    from dataclasses import replace
-
     assert not child_module._send(replace(seen, start_ticks=seen.start_ticks + 1), signal.SIGKILL)
     assert stranger.poll() is None
     assert child_module._send(seen, signal.SIGKILL)
@@ -62,6 +63,49 @@ def test_children_that_we_had_before_are_strangers(tmp_path: Path, others: Stran
     assert nest.await_event(ChildExited).left_behind == 0
     nest.close()
     assert job.poll() is None
+
+
+def test_the_last_of_a_tree_is_reaped_whenever_it_dies(nest: Nest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One who dies after the look for dead children and before the look for living ones stays no zombie."""
+    nest.spawn(python(LEAVES_ONE, str(nest.folder / "pid")))
+    pid = await_pid(nest.folder / "pid")
+    nest.await_event(ChildExited)
+    look = nest.tree.members
+
+    def late() -> list[procfs.Stat]:
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not lives(pid), "its death")
+        assert procfs.stat(pid) is not None, "reaped before its time"
+        return look()
+
+    monkeypatch.setattr(nest.tree, "members", late)
+    nest.tree.look()
+    assert nest.tree.identity is None
+    assert procfs.stat(pid) is None
+
+
+def test_one_who_is_handed_over_during_a_look_is_not_lost(
+    nest: Nest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon whose parent went while the processes were listed is below nobody in that list, and still ours."""
+    nest.spawn(python(LEAVES_ONE, str(nest.folder / "pid")))
+    pid = await_pid(nest.folder / "pid")
+    nest.await_event(ChildExited)
+    listed = procfs.everybody
+    torn: list[int] = []
+
+    def everybody() -> dict[int, procfs.Stat]:
+        found = listed()
+        if not torn:
+            torn.append(pid)
+            found[pid] = replace(found[pid], parent=2**22 + 1)
+        return found
+
+    monkeypatch.setattr(procfs, "everybody", everybody)
+    nest.tree.look()
+    assert torn == [pid]
+    assert nest.tree.identity is not None
+    assert [one.pid for one in nest.tree.members()] == [pid]
 
 
 def test_init_reaps_strangers_and_signals_only_its_tree(tmp_path: Path, others: Strangers) -> None:

@@ -135,12 +135,8 @@ class ChildTree(PosixTree[Inbox]):
             self._group_until = procfs.ticks_now()
         self._close_leader_fd()
         run_id = self._identity.run_id
-        if self._is_empty():
-            self._forget()
-            self._inbox.put(ChildExited(run_id, status))
-            return
-        left = self._watch_members()
-        if not left:  # the last one ended between the two looks
+        left = self._left()
+        if not left:
             self._forget()
         self._inbox.put(ChildExited(run_id, status, left))
 
@@ -148,7 +144,7 @@ class ChildTree(PosixTree[Inbox]):
         if self._identity is None:
             return
         run_id = self._identity.run_id
-        if self._is_empty() or not self._watch_members():
+        if not self._left():
             self._forget()
             self._inbox.put(TreeEmpty(run_id))
 
@@ -156,6 +152,7 @@ class ChildTree(PosixTree[Inbox]):
         self._identity = None
         for pid in list(self._watched):
             self._unwatch(pid)
+        self._reap_strays()  # whoever died between the two looks: when we end now, nobody else may reap it
 
     def _close_leader_fd(self) -> None:
         if self._leader_fd is not None:
@@ -193,15 +190,15 @@ class ChildTree(PosixTree[Inbox]):
                 roots.add(one.pid)
         return roots
 
-    def _is_empty(self) -> bool:
-        """Whether nobody of the tree is left; cheap where the kernel can answer it in one call."""
-        if self._is_our_child and self._holds_orphans:
-            has_children = self._reap_strays()
-            if not has_children:
-                return True
-            if not self._is_mixed and not self.helpers:
-                return False
-        return not self.members()
+    def _left(self) -> int:
+        """How many of the tree live, each watched from now on; told by one call where the kernel knows of nobody.
+
+        The list of all processes is not of one moment: whoever is handed over to us while it is read is below nobody
+        in it. So only a second list without anybody counts.
+        """
+        if self._is_our_child and self._holds_orphans and not self._reap_strays():
+            return 0
+        return self._watch_members() or self._watch_members()
 
     def _reap_strays(self) -> bool:
         """Reap all dead children but the leader; return whether any child is left, dead or alive."""
