@@ -20,9 +20,11 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/watchdog /opt/watchdog
-COPY --chmod=0755 deploy/run-with-page.sh /usr/local/bin/run-with-page
+COPY deploy/run-with-page.sh /usr/local/bin/run-with-page
 # By number, for Kubernetes wants to see that it is not 0. Group 0, as some clusters give each pod a number of its own.
-RUN groupadd --gid 10001 watchdog \
+# chmod here and not with COPY: Debian 12's own Docker builds without BuildKit, which COPY --chmod needs.
+RUN chmod 0755 /usr/local/bin/run-with-page \
+    && groupadd --gid 10001 watchdog \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin --no-log-init watchdog \
     && install --directory --owner 10001 --group 0 --mode 0770 /data
 ENV PATH=/opt/watchdog/bin:$PATH

@@ -43,16 +43,20 @@ class WindowsDog:
 
     def ask(self, *words: str, code: int | None = 0) -> str:
         """One of the short commands; its exit code must be ``code`` unless that is None."""
-        done = subprocess.run(
-            [sys.executable, "-m", "watchdog_cli", *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=LIMIT_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "watchdog_cli", *words],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            ends = [dog.poll() for dog in self.dogs]
+            raise AssertionError((words, late.stdout, "ends of the watchdogs", ends, self.output())) from late
         text = done.stdout.decode("utf-8")
         assert code is None or done.returncode == code, (words, done.returncode, text, self.output())
         return text

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,3 +211,21 @@ def test_library_observer_that_cannot_start_says_why(tmp_path: Path) -> None:
     notice = ObserverNotice(str(tmp_path / "nowhere" / "x"), lambda: None)
     assert notice.ensure()
     notice.close()
+
+
+def test_library_that_does_not_come_back_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread of the library that the system never wakes is left behind: the end of the watchdog waits a moment."""
+    from watchdog.observers.api import EventEmitter
+
+    comes_back = threading.Event()
+    monkeypatch.setattr(EventEmitter, "join", lambda _: comes_back.wait(60))
+    notice = ObserverNotice(str(tmp_path / "heartbeat.json"), lambda: None)
+    assert notice.ensure() is None
+    ended = threading.Thread(target=notice.close, daemon=True)
+    ended.start()
+    ended.join(30)
+    assert not ended.is_alive()
+    assert not comes_back.is_set()
+    comes_back.set()

@@ -7,6 +7,7 @@ library, in its own threads.
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # the observer needs none
     from watchdog_cli.adapters.inbox import Inbox
 
 REST_S = 0.01  # a program that beats without rest wakes us at most a hundred times a second
+CLOSE_S = 2.0  # the library looks once a second whether it shall end
 EVENT_LIMIT = 64 * 1024
 _FOLDER_GONE = 0x8000 | 0x2000 | 0x800 | 0x400  # watch removed, unmounted, folder moved or deleted
 
@@ -158,8 +160,9 @@ class ObserverNotice:
             self._last = now
 
     def close(self) -> None:
-        """Stop watching."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join(2.0)
-            self._observer = None
+        """Stop watching; a thread of the library that does not come back is left behind, for it ends with us."""
+        observer, self._observer = self._observer, None
+        if observer is not None:  # its ``stop`` waits for its threads without a limit
+            stopper = threading.Thread(target=observer.stop, name="notice-end", daemon=True)
+            stopper.start()
+            stopper.join(CLOSE_S)
