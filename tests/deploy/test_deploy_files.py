@@ -35,6 +35,13 @@ def test_dockerfile_is_clean() -> None:
     _says_nothing(str(BIN / "hadolint"), "--failure-threshold", "style", "Dockerfile")
 
 
+def test_old_engines_can_build_and_compose() -> None:
+    """Debian 12 has Docker without BuildKit, which knows none of these, and Compose 1.29, which knows no ``name``."""
+    instructions = re.sub(r"(?m)^#(?! *syntax).*$", "", (ROOT / "Dockerfile").read_text())
+    assert re.findall(r"--(?:chmod|link|mount|network|exclude|parents)\b|<<\w|# *syntax", instructions) == []
+    assert set(_yaml("deploy/compose.yaml")) == {"services", "volumes"}
+
+
 def test_dockerfile_starts_the_watchdog_as_process_1() -> None:
     """Exec form, without a shell that would keep signals to itself; not as root; the tests know every line."""
     image = read_dockerfile()
