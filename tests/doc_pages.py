@@ -54,7 +54,7 @@ AGAIN = re.compile(
 )
 COMMAND = re.compile(
     r"(?:\$ |sudo |export )|(?:[A-Z_]+=\S*\s+)*"
-    r"(?:watchdog \S|python \S|pip \S|sh \S|docker \S|kubectl \S|curl \S|systemctl \S|\./\S)"
+    r"(?:watchdog \S|python \S|pip \S|sh \S|docker \S|kubectl \S|curl \S|systemctl \S|etcdctl \S|\./\S)"
 )
 SERVED = re.compile(r"127\.0\.0\.1:(\d+)")
 
@@ -249,15 +249,19 @@ def read_only(page: Path) -> list[tuple[str, str]]:
 
 
 def loose_lines(page: Path) -> list[str]:
-    """Return every line that looks like a command in a block that is no session, fenced or set in by blanks."""
+    """Return every line that looks like a command in a fenced block that is no session.
+
+    In a block that is only set in by blanks every line is one: nothing there says what kind of text it is.
+    """
     text = page.read_text("utf-8")
     blocks = [block["text"] for block in FENCE.finditer(text) if block["kind"] != "console"]
-    blocks += re.findall(r"(?:(?:^ {4,}\S.*|^)\n)+", FENCE.sub("", text), re.MULTILINE)
-    return [
+    fenced = [
         line.strip()
         for line in "\n".join(blocks).splitlines()
-        if COMMAND.match(line.strip()) and "[OPTIONS]" not in line
-    ]  # that is a synopsis
+        if COMMAND.match(line.strip()) and "[OPTIONS]" not in line  # that is a synopsis
+    ]
+    set_in = re.findall(r"(?<=\n)\n((?: {4,}\S.*\n)+)", FENCE.sub("", text))
+    return fenced + [line.strip() for block in set_in for line in block.splitlines()]
 
 
 def spoken(page: Path) -> list[str]:
