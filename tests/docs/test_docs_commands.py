@@ -19,6 +19,7 @@ BARE = click.Context(tracker_group)
 SEPARATOR = re.compile(r"\s*(?:\|\||&&|[|;&]|>)")
 # All commands of the manual that nobody plays here, and why; everything else in a block is played.
 READ_ONLY = {
+    r"python3 -m venv \.venv|\. \.venv/bin/activate": "goes with pip install",
     r"pip install .*": "would change the environment that the tests run in",
     r"watchdog (?:un)?install(?! --dry-run).*": "would change the service manager of the machine",
     r"docker .*": "needs a container engine; tests/container stands for it",
@@ -28,7 +29,8 @@ READ_ONLY = {
     r"etcdctl .*": "needs an etcd; tests/lease/test_lease_access.py types them into one",
     r"WATCHDOG_WEB_TOKEN=\.\.\. watchdog web --host 0\.0\.0\.0 .*": "would listen to other machines",
     r"watchdog report --since 24h": "needs a past of days",
-    r"(?:PATH=\S+ )?sh scripts/(?:demo|check|release)\.sh": "installs, or runs all tests",
+    r"sh scripts/demo\.sh": "installs; tests/scripts/test_demo.py types it into a fresh checkout",
+    r"(?:PATH=\S+ )?sh scripts/(?:check|release)\.sh": "installs, and runs all tests",
     r"\./watchdog\.pyz .*": "is made by a release",
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from waiting import wait_until
 BEATS = {
     "shell": ["sh", "heartbeat.sh"],
     "python": ["python", "heartbeat.py"],
+    "waiting": ["python", "heartbeat_waiting.py"],
     "node": ["node", "heartbeat.mjs"],
     "go": ["./heartbeat"],
 }
@@ -36,7 +37,7 @@ def test_an_example_beats_for_its_own_run_and_moves_on(rig: Rig, language: str) 
         need("go")
         build = ["go", "build", "-o", rig.folder / "heartbeat", ROOT / "examples" / "heartbeat.go"]
         subprocess.run(build, check=True, env=rig.environment(GOCACHE=str(rig.folder / "cache")), timeout=120)
-    for file in (ROOT / "examples").glob("heartbeat.*"):
+    for file in (ROOT / "examples").glob("heartbeat*.*"):
         shutil.copy(file, rig.folder)
     rig.run(*QUICK, "--", *BEATS[language], TURN="0.2")
     beats: list[dict[str, object]] = []
