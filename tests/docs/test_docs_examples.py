@@ -60,6 +60,24 @@ def test_an_example_beats_for_its_own_run_and_moves_on(rig: Rig, language: str) 
     rig.cli("stop")
 
 
+@pytest.mark.timeout(90)
+def test_a_bot_whose_loop_is_stuck_falls_silent(rig: Rig) -> None:
+    """The bot that waits beats as long as its loop turns, and is found frozen when that is stuck."""
+    bot = (ROOT / "examples" / "heartbeat_waiting.py").read_text("utf-8")
+    stuck = "async def stuck():\n    while not os.path.exists('stick'):\n        await asyncio.sleep(0.1)\n"
+    stuck += "    __import__('time').sleep(600)\n\n\n"
+    assert "asyncio.Event().wait()" in bot
+    bot = bot.replace("asyncio.Event().wait()", "stuck()").replace("async def main", f"{stuck}async def main")
+    rig.write("bot.py", bot)
+    rig.run(*QUICK, "--heartbeat-timeout", "3s", "--", "python", "bot.py", TURN="0.2")
+    rig.healthy()
+    assert rig.facts("hang") == []
+    rig.write("stick", "")
+    assert rig.fact("hang")["cause"] == "hang"
+    (rig.folder / "stick").unlink()
+    rig.cli("stop")
+
+
 @pytest.mark.parametrize("words", [["sh", "notify.sh"], ["python", "notify.py"]], ids=["shell", "python"])
 @pytest.mark.timeout(90)
 def test_an_example_speaks_sd_notify(rig: Rig, words: list[str]) -> None:
