@@ -56,6 +56,7 @@ COMMAND = re.compile(
     r"(?:\$ |sudo |export )|(?:[A-Z_]+=\S*\s+)*"
     r"(?:watchdog \S|python \S|pip \S|sh \S|docker \S|kubectl \S|curl \S|systemctl \S|etcdctl \S|\./\S)"
 )
+POINT = re.compile(r"(?:\d+\.|-) ")
 SERVED = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
@@ -260,8 +261,31 @@ def loose_lines(page: Path) -> list[str]:
         for line in "\n".join(blocks).splitlines()
         if COMMAND.match(line.strip()) and "[OPTIONS]" not in line  # that is a synopsis
     ]
-    set_in = re.findall(r"(?<=\n)\n((?: {4,}\S.*\n)+)", FENCE.sub("", text))
-    return fenced + [line.strip() for block in set_in for line in block.splitlines()]
+    return fenced + set_in(text)
+
+
+def set_in(text: str) -> list[str]:
+    """Return the lines of the blocks that are only set in by blanks: by four, within a point of a list by eight."""
+    found = []
+    margin, after_blank = 4, False
+    for line in FENCE.sub("", text).splitlines():
+        blanks = len(line) - len(line.lstrip())
+        if not line.strip():
+            after_blank = True
+        elif blanks == 0:
+            margin, after_blank = 8 if POINT.match(line) else 4, False
+        elif after_blank and blanks >= margin:
+            found.append(line.strip())
+        else:
+            after_blank = False
+    return found
+
+
+def points(page: Path) -> int:
+    """Return how many points the lists of a page have."""
+    return sum(
+        1 for line in FENCE.sub("", page.read_text("utf-8")).splitlines() if POINT.match(line.lstrip())
+    )
 
 
 def spoken(page: Path) -> list[str]:

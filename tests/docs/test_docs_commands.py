@@ -109,9 +109,10 @@ def test_a_command_in_a_loose_block_would_be_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "watchdog in a sentence\n\n    unheard-of --command\n\n```sh\nA=1 docker run x\n```\n\n"
-        "```text\ntracker: running\n```\n\n```console\n$ watchdog check\n```\n\n- a point\n\n  that goes on\n"
+        "```text\ntracker: running\n```\n\n```console\n$ watchdog check\n```\n\n"
+        "- a point\n\n    that goes on\n\n        more --of it\n"
     )
-    assert doc_pages.loose_lines(page) == ["A=1 docker run x", "unheard-of --command"]
+    assert doc_pages.loose_lines(page) == ["A=1 docker run x", "unheard-of --command", "more --of it"]
 
 
 def faults_of(line: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What is written from the code is not older than the code."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -11,7 +12,7 @@ from typing import get_args
 import pytest
 
 from browser import Browser
-from doc_pages import ROOT
+from doc_pages import ROOT, points
 from waiting import wait_until
 from watchdog_cli.core import supervisor
 from watchdog_cli.core.events import Event
@@ -104,6 +105,14 @@ def test_the_site_is_built_without_a_warning_in_both_directions(site: Path) -> N
     assert "ar/start.html" not in english.read_text("utf-8")
     assert (site / "states.svg").exists()
     assert (site / "ar" / "session.svg").exists()
+    for page in (ROOT / "docs").rglob("*.md"):
+        built = site / page.relative_to(ROOT / "docs").with_suffix(".html")
+        if not built.exists():  # an index by another name
+            continue
+        article = built.read_text("utf-8").partition("<article")[2].partition("</article")[0]
+        assert len(re.findall(r"<li[ >]", article)) == points(page), (
+            f"a list of {page.name} ends too early: set in what belongs to a point by four blanks, then an empty line"
+        )
 
 
 @pytest.mark.timeout(180)
