@@ -62,8 +62,8 @@ def stage_english(target: Path) -> None:
 def stage_arabic(target: Path) -> None:
     """Copy the Arabic pages; what leads to an English page leads into the other site, which lies above."""
     shutil.copytree(DOCS / "ar", target)
-    for picture in DOCS.glob("*.svg"):
-        shutil.copy(picture, target / picture.name)
+    for shared in (*DOCS.glob("*.svg"), *DOCS.glob("*.css")):
+        shutil.copy(shared, target / shared.name)
     for page in target.rglob("*.md"):
 
         def turned(match: re.Match[str]) -> str:

@@ -54,8 +54,9 @@ AGAIN = re.compile(
 )
 COMMAND = re.compile(
     r"(?:\$ |sudo |export )|(?:[A-Z_]+=\S*\s+)*"
-    r"(?:watchdog \S|python \S|pip \S|sh \S|docker \S|kubectl \S|curl \S|systemctl \S|\./\S)"
+    r"(?:watchdog \S|python \S|pip \S|sh \S|docker \S|kubectl \S|curl \S|systemctl \S|etcdctl \S|\./\S)"
 )
+POINT = re.compile(r"(?:\d+\.|-) ")
 SERVED = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
@@ -249,15 +250,42 @@ def read_only(page: Path) -> list[tuple[str, str]]:
 
 
 def loose_lines(page: Path) -> list[str]:
-    """Return every line that looks like a command in a block that is no session, fenced or set in by blanks."""
+    """Return every line that looks like a command in a fenced block that is no session.
+
+    In a block that is only set in by blanks every line is one: nothing there says what kind of text it is.
+    """
     text = page.read_text("utf-8")
     blocks = [block["text"] for block in FENCE.finditer(text) if block["kind"] != "console"]
-    blocks += re.findall(r"(?:(?:^ {4,}\S.*|^)\n)+", FENCE.sub("", text), re.MULTILINE)
-    return [
+    fenced = [
         line.strip()
         for line in "\n".join(blocks).splitlines()
-        if COMMAND.match(line.strip()) and "[OPTIONS]" not in line
-    ]  # that is a synopsis
+        if COMMAND.match(line.strip()) and "[OPTIONS]" not in line  # that is a synopsis
+    ]
+    return fenced + set_in(text)
+
+
+def set_in(text: str) -> list[str]:
+    """Return the lines of the blocks that are only set in by blanks: by four, within a point of a list by eight."""
+    found = []
+    margin, after_blank = 4, False
+    for line in FENCE.sub("", text).splitlines():
+        blanks = len(line) - len(line.lstrip())
+        if not line.strip():
+            after_blank = True
+        elif blanks == 0:
+            margin, after_blank = 8 if POINT.match(line) else 4, False
+        elif after_blank and blanks >= margin:
+            found.append(line.strip())
+        else:
+            after_blank = False
+    return found
+
+
+def points(page: Path) -> int:
+    """Return how many points the lists of a page have."""
+    return sum(
+        1 for line in FENCE.sub("", page.read_text("utf-8")).splitlines() if POINT.match(line.lstrip())
+    )
 
 
 def spoken(page: Path) -> list[str]:

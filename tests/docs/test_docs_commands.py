@@ -19,15 +19,18 @@ BARE = click.Context(tracker_group)
 SEPARATOR = re.compile(r"\s*(?:\|\||&&|[|;&]|>)")
 # All commands of the manual that nobody plays here, and why; everything else in a block is played.
 READ_ONLY = {
+    r"python3 -m venv \.venv|\. \.venv/bin/activate": "goes with pip install",
     r"pip install .*": "would change the environment that the tests run in",
     r"watchdog (?:un)?install(?! --dry-run).*": "would change the service manager of the machine",
     r"docker .*": "needs a container engine; tests/container stands for it",
     r"export WATCHDOG_WEB_TOKEN=.*": "goes with docker compose",
     r"kubectl .*": "needs a cluster",
     r"watchdog run --lease .*": "needs etcd on several machines; tests/lease has it on one",
+    r"etcdctl .*": "needs an etcd; tests/lease/test_lease_access.py types them into one",
     r"WATCHDOG_WEB_TOKEN=\.\.\. watchdog web --host 0\.0\.0\.0 .*": "would listen to other machines",
     r"watchdog report --since 24h": "needs a past of days",
-    r"(?:PATH=\S+ )?sh scripts/(?:demo|check|release)\.sh": "installs, or runs all tests",
+    r"sh scripts/demo\.sh": "installs; tests/scripts/test_demo.py types it into a fresh checkout",
+    r"(?:PATH=\S+ )?sh scripts/(?:check|release)\.sh": "installs, and runs all tests",
     r"\./watchdog\.pyz .*": "is made by a release",
 }  # fmt: skip
 
@@ -102,13 +105,14 @@ def test_a_wrong_option_in_a_page_would_be_found() -> None:
 
 
 def test_a_command_in_a_loose_block_would_be_found(tmp_path: Path) -> None:
-    """What looks like a command is seen in every kind of block, and prose and output are not taken for one."""
+    """What looks like a command is seen in a fenced block, all in a block set in by blanks, and no prose or output."""
     page = tmp_path / "page.md"
     page.write_text(
-        "watchdog in a sentence\n\n    watchdog status  # set in\n\n```sh\nA=1 docker run x\n```\n\n"
-        "```text\ntracker: running\n```\n\n```console\n$ watchdog check\n```\n"
+        "watchdog in a sentence\n\n    unheard-of --command\n\n```sh\nA=1 docker run x\n```\n\n"
+        "```text\ntracker: running\n```\n\n```console\n$ watchdog check\n```\n\n"
+        "- a point\n\n    that goes on\n\n        more --of it\n"
     )
-    assert doc_pages.loose_lines(page) == ["A=1 docker run x", "watchdog status  # set in"]
+    assert doc_pages.loose_lines(page) == ["A=1 docker run x", "unheard-of --command", "more --of it"]
 
 
 def faults_of(line: str) -> list[str]:

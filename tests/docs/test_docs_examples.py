@@ -15,6 +15,7 @@ from waiting import wait_until
 BEATS = {
     "shell": ["sh", "heartbeat.sh"],
     "python": ["python", "heartbeat.py"],
+    "waiting": ["python", "heartbeat_waiting.py"],
     "node": ["node", "heartbeat.mjs"],
     "go": ["./heartbeat"],
 }
@@ -36,7 +37,7 @@ def test_an_example_beats_for_its_own_run_and_moves_on(rig: Rig, language: str) 
         need("go")
         build = ["go", "build", "-o", rig.folder / "heartbeat", ROOT / "examples" / "heartbeat.go"]
         subprocess.run(build, check=True, env=rig.environment(GOCACHE=str(rig.folder / "cache")), timeout=120)
-    for file in (ROOT / "examples").glob("heartbeat.*"):
+    for file in (ROOT / "examples").glob("heartbeat*.*"):
         shutil.copy(file, rig.folder)
     rig.run(*QUICK, "--", *BEATS[language], TURN="0.2")
     beats: list[dict[str, object]] = []
@@ -56,6 +57,24 @@ def test_an_example_beats_for_its_own_run_and_moves_on(rig: Rig, language: str) 
     assert {beat["pid"] for beat in beats} == {status["child"]["pid"]}
     assert len({beat["runId"] for beat in beats}) == 1
     assert not list(rig.folder.glob("*.tmp.*"))
+    rig.cli("stop")
+
+
+@pytest.mark.timeout(90)
+def test_a_bot_whose_loop_is_stuck_falls_silent(rig: Rig) -> None:
+    """The bot that waits beats as long as its loop turns, and is found frozen when that is stuck."""
+    bot = (ROOT / "examples" / "heartbeat_waiting.py").read_text("utf-8")
+    stuck = "async def stuck():\n    while not os.path.exists('stick'):\n        await asyncio.sleep(0.1)\n"
+    stuck += "    __import__('time').sleep(600)\n\n\n"
+    assert "asyncio.Event().wait()" in bot
+    bot = bot.replace("asyncio.Event().wait()", "stuck()").replace("async def main", f"{stuck}async def main")
+    rig.write("bot.py", bot)
+    rig.run(*QUICK, "--heartbeat-timeout", "3s", "--", "python", "bot.py", TURN="0.2")
+    rig.healthy()
+    assert rig.facts("hang") == []
+    rig.write("stick", "")
+    assert rig.fact("hang")["cause"] == "hang"
+    (rig.folder / "stick").unlink()
     rig.cli("stop")
 
 

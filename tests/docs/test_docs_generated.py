@@ -1,6 +1,7 @@
 """What is written from the code is not older than the code."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -10,7 +11,9 @@ from typing import get_args
 
 import pytest
 
-from doc_pages import ROOT
+from browser import Browser
+from doc_pages import ROOT, points
+from waiting import wait_until
 from watchdog_cli.core import supervisor
 from watchdog_cli.core.events import Event
 from watchdog_cli.core.phases import Phase
@@ -76,11 +79,10 @@ def test_the_recorded_session_shows_a_freeze_found_and_healed() -> None:
         assert words in told
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.slow
-def test_the_site_is_built_without_a_warning_in_both_directions(tmp_path: Path) -> None:
-    """Both are built strictly; the Arabic one runs from right to left, and neither holds the pages of the other."""
-    site = tmp_path / "site"
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manual as a site, built strictly."""
+    site = tmp_path_factory.mktemp("built") / "site"
     built = subprocess.run(
         [sys.executable, ROOT / "scripts" / "docs_site.py", site],
         capture_output=True,
@@ -89,6 +91,13 @@ def test_the_site_is_built_without_a_warning_in_both_directions(tmp_path: Path) 
         cwd=ROOT,
     )
     assert built.returncode == 0, built.stdout + built.stderr
+    return site
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_in_both_directions(site: Path) -> None:
+    """Both are built strictly; the Arabic one runs from right to left, and neither holds the pages of the other."""
     english, arabic = (site / name for name in ("start.html", "ar/start.html"))
     assert '<html lang="ar"' in arabic.read_text("utf-8")
     assert 'dir="rtl"' in arabic.read_text("utf-8")
@@ -96,3 +105,34 @@ def test_the_site_is_built_without_a_warning_in_both_directions(tmp_path: Path) 
     assert "ar/start.html" not in english.read_text("utf-8")
     assert (site / "states.svg").exists()
     assert (site / "ar" / "session.svg").exists()
+    for page in (ROOT / "docs").rglob("*.md"):
+        built = site / page.relative_to(ROOT / "docs").with_suffix(".html")
+        if not built.exists():  # an index by another name
+            continue
+        article = built.read_text("utf-8").partition("<article")[2].partition("</article")[0]
+        assert len(re.findall(r"<li[ >]", article)) == points(page), (
+            f"a list of {page.name} ends too early: set in what belongs to a point by four blanks, then an empty line"
+        )
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.slow
+def test_a_reader_copies_commands_and_not_what_they_show(site: Path, tmp_path: Path) -> None:
+    """In both languages the button leaves prompt and answer out, and day and night follow the reader's system."""
+    copied = "document.execCommand = () => { window.copied = String(getSelection()); return true }"
+    browser = Browser(tmp_path)
+    try:
+        browser.begin()
+        for page in (site / "start.html", site / "ar" / "start.html"):
+            for dark, scheme in ((True, "slate"), (False, "default")):
+                browser.size(1280, dark=dark)
+                browser.open(page.as_uri())
+                shown = "document.body.getAttribute('data-md-color-scheme')"
+                wait_until(lambda shown=shown, scheme=scheme: browser.run(shown) == scheme, scheme)
+            browser.run(copied)
+            browser.run("document.querySelector('#__code_4 button').click()")
+            wait_until(lambda: browser.run("window.copied"), "something that is copied")
+            lines = [line for line in browser.run("window.copied").splitlines() if line]
+            assert lines == ["kill -9 PID", "watchdog status", "watchdog incidents"]
+    finally:
+        browser.close()

@@ -36,6 +36,20 @@ def test_arabic_readers_are_led_to_arabic_pages() -> None:
     assert {name for _, name in found} == ENGLISH_ONLY, found
 
 
+def test_the_arabic_readme_leads_wherever_the_english_one_does() -> None:
+    """Every page that README.md names has its Arabic twin in README.ar.md, or itself where there is no twin."""
+    english, arabic = (
+        set(re.findall(r"\]\((\S+?\.md)\)", (ROOT / name).read_text("utf-8")))
+        for name in ("README.md", "README.ar.md")
+    )
+    twins = {
+        page if page in ENGLISH_ONLY else f"ar/{page}"
+        for page in (link.removeprefix("docs/") for link in english if re.match(r"docs/[a-z-]+\.md", link))
+    }
+    assert len(twins) > 15
+    assert {f"docs/{page}" for page in twins} - arabic == set()
+
+
 @pytest.mark.parametrize("twin", sorted((DOCS / "ar").glob("*.md")), ids=lambda page: page.stem)
 def test_an_arabic_page_has_all_that_its_english_twin_has(twin: Path) -> None:
     """Headings, rows and points come in the same order, and nothing that English names in code is left out."""
