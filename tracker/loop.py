@@ -213,6 +213,7 @@ class Loop:
             self.handle(event)
         self._faults.strike(time.monotonic() - self._begun)
         self._save_if_due()
+        self._beat_if_due()
 
     def _wait(self, until: float) -> None:
         fault_at = self._begun + self._faults.next_at()
@@ -221,11 +222,12 @@ class Loop:
             if now >= until:
                 return
             save_at = self._next_save if not self._saver.busy else until
-            event = self._inbox.get(min(until, save_at, fault_at))
+            event = self._inbox.get(min(until, save_at, fault_at, self._next_beat))
             if event is not None:
                 self.handle(event)
             self._faults.strike(time.monotonic() - self._begun)
             self._save_if_due()
+            self._beat_if_due()
 
     def handle(self, event: Event) -> None:
         match event:
@@ -238,7 +240,7 @@ class Loop:
             case Noted():
                 say(event.text)
             case Fetched():
-                pass  # an answer that nobody waits for any more
+                self._beat_if_due()  # a slow service may need many calls in one turn
             case Learned():
                 token = self.tokens.get(event.address)
                 if token is not None:
@@ -280,6 +282,11 @@ class Loop:
         self._changes_saved = self._changes_handed
 
     # --- the beat ---
+
+    def _beat_if_due(self) -> None:
+        """Beat where a turn, or the wait for the next one, is longer than the interval."""
+        if self._turns and time.monotonic() >= self._next_beat:
+            self._beat()
 
     def _beat(self) -> None:
         status, message = self._state()

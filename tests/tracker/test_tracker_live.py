@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from price_server import PriceServer, body, hang, html, pool, status
+from price_server import PriceServer, body, hang, html, pool, slow, status
 from tracker.inbox import Inbox, Noted, StopAsked
 from tracker.market import NoPricesError, NotNowError
 from tracker.sources.budget import Budget
@@ -298,6 +298,19 @@ def test_a_service_that_never_answers_does_not_stop_the_heart(
     begun = time.monotonic()
     assert tracker.stop() == 0
     assert time.monotonic() - begun < 3
+
+
+def test_a_long_turn_does_not_stop_the_heart(server: PriceServer, start: Start, folder: Path) -> None:
+    """With a long list, a slow service and a long cycle a turn takes minutes; the heart beats all along."""
+    many = [MINT, *(f"{MINT[:-3]}{a}{b}{c}" for a in "23" for b in "3456789" for c in "23456789ABCDEFGHJK")]
+    listed(folder, *many)
+    server.always("/tokens/v1/", slow(0.6))
+    often = ("--cycle", "1h", "--heartbeat-interval", "100ms")
+    tracker = start(*server.options(), *often, "--no-rugcheck")
+    tracker.until(lambda: tracker.beat().get("turns") == 1, "the first turn, cut short")
+    beat = tracker.until(lambda: (b := tracker.beat()).get("seq", 0) > 3 and b, "beats within one turn")
+    assert beat["turns"] == 1
+    assert tracker.stop() == 0
 
 
 def test_names_and_safety_are_learned(server: PriceServer, start: Start, folder: Path) -> None:

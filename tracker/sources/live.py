@@ -221,6 +221,7 @@ class LiveMarket:
                 break
             if event != Fetched(job.number):
                 self._on_event(event)
+        self._on_event(Fetched(job.number))  # the work loop may have to beat between two calls
         if not job.done.is_set():
             source.abort()
             self._lost.append(job)
