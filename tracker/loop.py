@@ -315,8 +315,7 @@ class Loop:
     def _state(self) -> tuple[str, str]:
         """Say how the work goes, in a word and for people."""
         troubles = [self._save_failure] if self._save_failure else []
-        if trouble := self._alerts.trouble():
-            troubles.append(trouble)
+        troubles += [trouble for trouble in (self._changes.trouble(), self._alerts.trouble()) if trouble]
         polled = [address for address, token in self.tokens.items() if self.polled(token)]
         limit = AGED_AFTER * max(self._settings.cycle, self._round_s)
         if aged := self._freshness.aged(polled, time.monotonic(), limit):
@@ -328,7 +327,7 @@ class Loop:
         notes = [self._market.trouble] if self._market.trouble else []
         if not self.tokens:
             notes.append("no tokens yet; add one with: python -m tracker add ADDRESS")
-        elif unknown := self._freshness.unknown:
+        elif unknown := self._freshness.unknown(polled):
             notes.append(f"{unknown} {'token is' if unknown == 1 else 'tokens are'} not known to any source")
         return "ok", "; ".join([*notes, *self._remarks])
 
@@ -352,7 +351,7 @@ class Loop:
             why = (
                 "the disk does not answer"
                 if self._saver.busy
-                else self._save_failure or "the file kept changing"
+                else self._changes.trouble() or self._save_failure or "the file kept changing"
             )
             raise StorageError(f"ended without the last save, the file of before is intact: {why}")
         say(f"ended; {len(self.tokens)} tokens saved")

@@ -135,6 +135,10 @@ class Store:
         self._signature, self._digest, self._count = signature, digest, len(loaded.tokens)
         with contextlib.suppress(OSError):
             self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
+        self._remark(loaded, restored)
+
+    def _remark(self, loaded: Loaded, restored: Restored) -> None:
+        """Say what in a file could not be taken as it stands, and put entries that are no tokens aside."""
         if loaded.nulled:
             names = ", ".join(name[:44] for name in loaded.nulled[:5])
             more = f" and {len(loaded.nulled) - 5} more" if len(loaded.nulled) > 5 else ""
@@ -239,22 +243,23 @@ class Store:
         """Say if the main file is not the one that we last read or wrote."""
         return self._stat() != self._signature
 
-    def read_outside(self) -> Loaded | None:
-        """Read a main file that somebody else changed; None when it was taken away.
+    def read_outside(self) -> tuple[Loaded, list[str]] | None:
+        """Read a main file that somebody else changed, with remarks on it; None when it was taken away.
 
         Raises:
             DamagedError: it is no list of tokens.
-            StorageError: it cannot be read.
+            StorageError: it cannot be read, or what is no token in it cannot be put aside.
         """
         signature = self._stat()
         if signature is None:
             self._signature = None
             return None
         data = self._read(self._place.tokens)
-        loaded = token_file.decode(data)
+        loaded, restored = token_file.decode(data), Restored()
+        self._remark(loaded, restored)
         self._signature, self._digest, self._count = signature, backups.digest_of(data), len(loaded.tokens)
         self._saved_at, self._removed = datetime.now(UTC), self.removed
-        return loaded
+        return loaded, restored.alarms
 
     def outside_age_s(self) -> float:
         """Say how long ago the main file was changed, by the wall clock."""
