@@ -156,6 +156,20 @@ def test_the_budget_ends_the_turn(server: PriceServer, play: Play) -> None:
     assert server.calls == []
 
 
+def test_a_fallback_without_calls_hides_no_reason(server: PriceServer, play: Play) -> None:
+    """A last resort that has no calls left does not keep back why the first services are of no use."""
+    for _ in range(9):
+        play.market._budget.take(f"coingecko at {CoinGecko(server.url).host}", 10)
+    server.always("/", html(503))
+    with pytest.raises(NotNowError):
+        play.ask()
+    assert "dexscreener: answered 503" in play.market.trouble
+    assert "coingecko: its budget of calls is used up" in play.market.trouble
+    server.always("/", None)
+    wait_until(lambda: play.ask().source == "dexscreener", "the return of the first source")
+    assert play.market.trouble == ""
+
+
 def test_what_a_cut_answer_leaves_out_is_asked_again(server: PriceServer, play: Play) -> None:
     """When an answer is full, tokens that are missing in it are asked about in smaller batches."""
     mints = [f"{MINT[:-2]}{a}{b}" for a in "234567" for b in "23456"]

@@ -140,6 +140,7 @@ class LiveMarket:
             return Answer(source.name, offers, complete=whole and place == 0)
         self._none_worked = not batch_only
         if out_of_calls:
+            self.trouble = self.trouble or "; ".join(reasons)
             raise NotNowError
         self.trouble = ""
         raise NoPricesError("; ".join(reasons), batch_only=batch_only)
