@@ -62,7 +62,7 @@ class Loop:
         self._round: deque[str] = deque()
         self._after = ""
         self._round_begun = self._begun
-        self._round_s = 0.0
+        self._round_s = 0.0  # how long the last round took, or the present one up to its last answer
         self._freshness = Freshness(self._begun)
         self._fetch_failure = ""
         self._save_failure = ""
@@ -185,6 +185,7 @@ class Loop:
 
     def _apply(self, batch: list[str], answer: Answer) -> None:
         moment = Moment(answer.source, utc_text(), time.monotonic())
+        self._round_s = max(self._round_s, moment.now - self._round_begun)
         for address in batch:
             token = self.tokens.get(address)
             if token is None:

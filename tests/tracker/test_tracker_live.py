@@ -314,6 +314,26 @@ def test_a_service_that_never_answers_does_not_stop_the_heart(
     assert time.monotonic() - begun < 3
 
 
+def test_the_first_round_of_a_long_list_is_no_trouble(
+    server: PriceServer, start: Start, folder: Path
+) -> None:
+    """Tokens whose turn has not come yet, for the services allow only so many calls, make nothing degraded."""
+    many = [f"{MINT[:-3]}{a}{b}{c}" for a in "2345678" for b in "23456789A" for c in "23456789AB"]
+    listed(folder, *many)
+    server.prices = {mint: [pool(1.0)] for mint in many}
+    tracker = start(*server.options(), *FAST, "--no-rugcheck")
+    seen = set()
+
+    def round_is_done() -> bool:
+        seen.add(tracker.beat().get("status"))
+        return {a for call in server.calls_of(DEX) for a in call.addresses} >= set(many)
+
+    tracker.until(round_is_done, "the end of the first round")
+    assert "ok" in seen
+    assert "degraded" not in seen
+    assert tracker.stop() == 0
+
+
 def test_a_long_turn_does_not_stop_the_heart(server: PriceServer, start: Start, folder: Path) -> None:
     """With a long list, a slow service and a long cycle a turn takes minutes; the heart beats all along."""
     many = [MINT, *(f"{MINT[:-3]}{a}{b}{c}" for a in "23" for b in "3456789" for c in "23456789ABCDEFGHJK")]
