@@ -77,8 +77,7 @@ class Store:
         """
         for folder in (self._place.folder, self._place.backups, self._place.inner):
             sweep_temps(folder)
-        found = backups.list_backups(self._place.backups)
-        self._sequence = max((b.sequence for b in found), default=0) + 1
+        found, no_backups = self._list_backups()
         self.removed = self._removed = max([self._noted_removals(), *(b.removed for b in found)])
         restored = Restored()
         damage = "it is gone"
@@ -89,12 +88,26 @@ class Store:
             except DamagedError as error:
                 damage = str(error)
             else:
+                if no_backups is not None:
+                    restored.alarms.append(f"{no_backups}; nothing could be restored from there")
                 return restored
-        elif not found:
+        if no_backups is not None:
+            raise no_backups
+        if signature is None and not found:
             restored.first_start = True
             return restored
         self._restore_newest(found, restored, damage, there=signature is not None)
         return restored
+
+    def _list_backups(self) -> tuple[list[Backup], StorageError | None]:
+        """List what there is, or say why it cannot be told; a good list does not need them."""
+        try:
+            found = backups.list_backups(self._place.backups)
+        except StorageError as error:
+            self._sequence = None  # looked for again when one is made
+            return [], error
+        self._sequence = max((b.sequence for b in found), default=0) + 1
+        return found, None
 
     def _load_main(self, restored: Restored, signature: Signature) -> None:
         data = self._read(self._place.tokens)
@@ -324,10 +337,10 @@ class Store:
 
     def _back_up(self) -> None:
         """Give the present main file, which we know to be good, a second name in the backup folder."""
+        found = backups.list_backups(self._place.backups)
         if self._sequence is None:
-            found = backups.list_backups(self._place.backups)
             self._sequence = max((b.sequence for b in found), default=0) + 1
-        newest = next((b for b in backups.list_backups(self._place.backups) if b.ours), None)
+        newest = next((b for b in found if b.ours), None)
         if newest is not None and newest.digest == self._digest:
             return
         name = backups.name_of(self._sequence, self._saved_at, self._count, self._removed, self._digest)
