@@ -89,7 +89,7 @@ class Store:
                 damage = str(error)
             else:
                 if no_backups is not None:
-                    restored.alarms.append(f"{no_backups}; nothing could be restored from there")
+                    restored.notes.append(f"{no_backups}; the list itself is in order")
                 return restored
         if no_backups is not None:
             raise no_backups
