@@ -96,6 +96,16 @@ def drip(pause_s: float = 0.05, head: bytes = b"HTTP/1.1 200 OK\r\nX-Slow: ") ->
     return answer
 
 
+def slow(pause_s: float) -> Answer:
+    """Answer properly, and late."""
+
+    def answer(handler: "Handler") -> None:
+        handler.wait(pause_s)
+        proper(handler.server.owner, _addresses(handler.path))(handler)
+
+    return answer
+
+
 def drip_body() -> Answer:
     """Send a proper head and then the body byte by byte, for ever."""
     return drip(head=b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n[")

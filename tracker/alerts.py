@@ -15,6 +15,7 @@ from watchdog_kit.notify import Message, Outcome, Result, Sender, utf16_length
 _MERGED_AT_MOST = 20  # alerts in one message
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 300.0
 _FINAL_PAUSE_S = 120.0
+_NAME_SHOWN = 100  # characters; a name in a file of somebody else may have any length
 
 
 class AlertDesk:
@@ -243,10 +244,11 @@ class AlertDesk:
 def rise_text(rise: Rise) -> str:
     """Write a rise for people."""
     mark = "[SIMULATED] " if rise.source == "demo" else ""
-    name = f"{rise.symbol} ({rise.name})" if rise.name and rise.name != rise.symbol else rise.symbol
     mint = rise.address.removeprefix("demo:")
+    symbol, name = clean(rise.symbol)[:_NAME_SHOWN], clean(rise.name)[:_NAME_SHOWN]
+    called = f"{symbol} ({name})" if name and symbol and name != symbol else symbol or name or mint[:8]
     lines = [
-        f"{mark}{clean(name) or mint[:8]} is up {rise.percent:,.1f} % since tracking began",
+        f"{mark}{called} is up {rise.percent:,.1f} % since tracking began",
         f"level {rise.level:g} %, price {plain_price(rise.price)} USD, first {plain_price(rise.first_price)} USD",
         f"liquidity {rise.liquidity:,.0f} USD, source {rise.source}",
         mint,
@@ -255,9 +257,11 @@ def rise_text(rise: Rise) -> str:
 
 
 def plain_price(price: float) -> str:
-    """Write a price without an exponent, with the digits that matter."""
+    """Write a price without an exponent, with the digits that matter; one beyond all measure keeps it."""
     from decimal import Decimal
 
+    if not 1e-18 <= price < 1e15:
+        return f"{price:.6g}"
     text = f"{Decimal(f'{price:.6g}'):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

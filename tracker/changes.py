@@ -70,6 +70,10 @@ class ChangeDesk:
         self._handed: list[str] = []  # in the save that is under way
         self._trouble = ""
 
+    def trouble(self) -> str:
+        """Say why a changed main file can be neither read nor replaced, or nothing."""
+        return self._trouble
+
     def take(self, tokens: dict[str, Token], *, final: bool = False) -> bool:
         """Work changes into ``tokens``; True when a save is due for them.
 
@@ -120,16 +124,19 @@ class ChangeDesk:
     def _merge_outside(self, tokens: dict[str, Token], *, final: bool) -> bool:
         base = self._store.base
         try:
-            loaded = self._store.read_outside()
+            found = self._store.read_outside()
         except DamagedError as error:
             if not final and 0 <= self._store.outside_age_s() < _HALF_WRITTEN_S:
                 return False
             for line in self._store.set_outside_aside(str(error)):
                 self._say(line)
             return True
-        if loaded is None:
+        if found is None:
             self._say("tracked_tokens.json was taken away; it is written again")
             return True
+        loaded, remarks = found
+        for line in remarks:
+            self._say(line)
         added, removed, changed = merge(tokens, loaded, base)
         self._store.note_removals(removed)
         self._store.remember(loaded.tokens)

@@ -17,10 +17,9 @@ class Freshness:
         self._answered: dict[str, float] = {}
         self._unknown: set[str] = set()
 
-    @property
-    def unknown(self) -> int:
-        """Return how many tokens no source knows."""
-        return len(self._unknown)
+    def unknown(self, addresses: Iterable[str]) -> int:
+        """Count the tokens that no source knows."""
+        return sum(1 for address in addresses if address in self._unknown)
 
     def added(self, address: str, now: float) -> None:
         """Take on a token that nobody can have asked about before."""

@@ -126,7 +126,7 @@ class Ledger:
         with self._guard:
             for line in self._lines(self._path):
                 self._take_line(line)
-            self._listed = {line.decode(errors="replace") for line in self._lines(self._sent_path)}
+            self._listed = {_address_in(line) for line in self._lines(self._sent_path)}
             for address in self._listed:
                 self._told.setdefault(address, OLD_LEVEL)
             cut_off = [e for e in self._entries.values() if e.state == SENDING]
@@ -281,3 +281,8 @@ class Ledger:
             lines.append(json.dumps(self._step(kept, whole=True)) + "\n")
         with contextlib.suppress(OSError):  # it only is longer than it need be
             write_atomic(self._path, "".join(lines).encode())
+
+
+def _address_in(line: bytes) -> str:
+    """Return what stands in a line of the old list; Windows may have saved it with a byte order mark or as UTF-16."""
+    return line.replace(b"\0", b"").strip(b"\xef\xbb\xbf\xff\xfe \t\r").decode(errors="replace")

@@ -62,7 +62,7 @@ class Loop:
         self._round: deque[str] = deque()
         self._after = ""
         self._round_begun = self._begun
-        self._round_s = 0.0
+        self._round_s = 0.0  # how long the last round took, or the present one up to its last answer
         self._freshness = Freshness(self._begun)
         self._fetch_failure = ""
         self._save_failure = ""
@@ -185,6 +185,7 @@ class Loop:
 
     def _apply(self, batch: list[str], answer: Answer) -> None:
         moment = Moment(answer.source, utc_text(), time.monotonic())
+        self._round_s = max(self._round_s, moment.now - self._round_begun)
         for address in batch:
             token = self.tokens.get(address)
             if token is None:
@@ -213,6 +214,7 @@ class Loop:
             self.handle(event)
         self._faults.strike(time.monotonic() - self._begun)
         self._save_if_due()
+        self._beat_if_due()
 
     def _wait(self, until: float) -> None:
         fault_at = self._begun + self._faults.next_at()
@@ -221,11 +223,12 @@ class Loop:
             if now >= until:
                 return
             save_at = self._next_save if not self._saver.busy else until
-            event = self._inbox.get(min(until, save_at, fault_at))
+            event = self._inbox.get(min(until, save_at, fault_at, self._next_beat))
             if event is not None:
                 self.handle(event)
             self._faults.strike(time.monotonic() - self._begun)
             self._save_if_due()
+            self._beat_if_due()
 
     def handle(self, event: Event) -> None:
         match event:
@@ -238,7 +241,7 @@ class Loop:
             case Noted():
                 say(event.text)
             case Fetched():
-                pass  # an answer that nobody waits for any more
+                self._beat_if_due()  # a slow service may need many calls in one turn
             case Learned():
                 token = self.tokens.get(event.address)
                 if token is not None:
@@ -281,6 +284,11 @@ class Loop:
 
     # --- the beat ---
 
+    def _beat_if_due(self) -> None:
+        """Beat where a turn, or the wait for the next one, is longer than the interval."""
+        if self._turns and time.monotonic() >= self._next_beat:
+            self._beat()
+
     def _beat(self) -> None:
         status, message = self._state()
         now = time.monotonic()
@@ -308,8 +316,7 @@ class Loop:
     def _state(self) -> tuple[str, str]:
         """Say how the work goes, in a word and for people."""
         troubles = [self._save_failure] if self._save_failure else []
-        if trouble := self._alerts.trouble():
-            troubles.append(trouble)
+        troubles += [trouble for trouble in (self._changes.trouble(), self._alerts.trouble()) if trouble]
         polled = [address for address, token in self.tokens.items() if self.polled(token)]
         limit = AGED_AFTER * max(self._settings.cycle, self._round_s)
         if aged := self._freshness.aged(polled, time.monotonic(), limit):
@@ -321,7 +328,7 @@ class Loop:
         notes = [self._market.trouble] if self._market.trouble else []
         if not self.tokens:
             notes.append("no tokens yet; add one with: python -m tracker add ADDRESS")
-        elif unknown := self._freshness.unknown:
+        elif unknown := self._freshness.unknown(polled):
             notes.append(f"{unknown} {'token is' if unknown == 1 else 'tokens are'} not known to any source")
         return "ok", "; ".join([*notes, *self._remarks])
 
@@ -345,7 +352,7 @@ class Loop:
             why = (
                 "the disk does not answer"
                 if self._saver.busy
-                else self._save_failure or "the file kept changing"
+                else self._changes.trouble() or self._save_failure or "the file kept changing"
             )
             raise StorageError(f"ended without the last save, the file of before is intact: {why}")
         say(f"ended; {len(self.tokens)} tokens saved")

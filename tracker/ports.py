@@ -32,6 +32,9 @@ class Changes(Protocol):
     def take(self, tokens: dict[str, Token], *, final: bool = False) -> bool:
         """Work changes into the tokens; True when there were some, so that a save is due."""
 
+    def trouble(self) -> str:
+        """Say what keeps changes, and with them all saving, from going on, or nothing."""
+
     def handed(self) -> None:
         """Say that the present list was handed to a save."""
 

@@ -1,6 +1,7 @@
 """What the tracker says: one line per event, on its output, never at the cost of its work."""
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -10,7 +11,12 @@ _one_at_a_time = threading.Lock()
 
 def clean(text: str) -> str:
     """Make foreign text harmless for a terminal: names of tokens are written by strangers."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def is_harmless(character: str) -> bool:
+    """Say if a character may be shown. The two joiners are part of Persian words and of many emoji."""
+    return character.isprintable() or character in "\u200c\u200d"
 
 
 def say(text: str) -> None:
@@ -22,7 +28,8 @@ def say(text: str) -> None:
 
 
 def make_output_safe() -> None:
-    """Let any character be printed, whatever the locale: what cannot be shown is escaped."""
+    """Let any character be printed, whatever the locale and though nobody listens: what cannot be shown is escaped."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             encoding = (stream.encoding or "").lower().replace("-", "")
@@ -33,3 +40,17 @@ def make_output_safe() -> None:
                     stream.reconfigure(errors="replace")
                 else:
                     stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _open_closed_streams() -> None:
+    """Let streams that were closed at the start lead nowhere; else the next file of ours would get their number.
+
+    So a shell closes them (``>&-``), and on Windows ``pythonw`` has none.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))

@@ -9,6 +9,7 @@ from watchdog_kit.kinds import Kind
 from watchdog_kit.quantities import quoted
 from watchdog_kit.records import dataclass
 from watchdog_kit.settings import Loaded, Setting, SettingsError, load, read_toml
+from watchdog_kit.web_host import is_web_host
 
 FILE_NAME = "tracker.toml"
 ENV_PREFIX = "TRACKER_"
@@ -46,9 +47,8 @@ def _url() -> Kind:
             )
         if "@" in host:
             raise ValueError("a name and a password in an address would be shown in logs; leave them out")
-        port = host.rpartition("]")[2].partition(":")[2]
-        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise ValueError(f"{quoted(text)} has a port that is none")
+        if not is_web_host(host):
+            raise ValueError(f"{quoted(text)} has a host or a port that is none")
         return text.rstrip("/")
 
     return Kind("URL", parse, example="https://host")

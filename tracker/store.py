@@ -77,8 +77,7 @@ class Store:
         """
         for folder in (self._place.folder, self._place.backups, self._place.inner):
             sweep_temps(folder)
-        found = backups.list_backups(self._place.backups)
-        self._sequence = max((b.sequence for b in found), default=0) + 1
+        found, no_backups = self._list_backups()
         self.removed = self._removed = max([self._noted_removals(), *(b.removed for b in found)])
         restored = Restored()
         damage = "it is gone"
@@ -89,12 +88,26 @@ class Store:
             except DamagedError as error:
                 damage = str(error)
             else:
+                if no_backups is not None:
+                    restored.notes.append(f"{no_backups}; the list itself is in order")
                 return restored
-        elif not found:
+        if no_backups is not None:
+            raise no_backups
+        if signature is None and not found:
             restored.first_start = True
             return restored
         self._restore_newest(found, restored, damage, there=signature is not None)
         return restored
+
+    def _list_backups(self) -> tuple[list[Backup], StorageError | None]:
+        """List what there is, or say why it cannot be told; a good list does not need them."""
+        try:
+            found = backups.list_backups(self._place.backups)
+        except StorageError as error:
+            self._sequence = None  # looked for again when one is made
+            return [], error
+        self._sequence = max((b.sequence for b in found), default=0) + 1
+        return found, None
 
     def _load_main(self, restored: Restored, signature: Signature) -> None:
         data = self._read(self._place.tokens)
@@ -135,6 +148,10 @@ class Store:
         self._signature, self._digest, self._count = signature, digest, len(loaded.tokens)
         with contextlib.suppress(OSError):
             self._saved_at = datetime.fromtimestamp(os.stat(self._place.tokens).st_mtime, UTC)
+        self._remark(loaded, restored)
+
+    def _remark(self, loaded: Loaded, restored: Restored) -> None:
+        """Say what in a file could not be taken as it stands, and put entries that are no tokens aside."""
         if loaded.nulled:
             names = ", ".join(name[:44] for name in loaded.nulled[:5])
             more = f" and {len(loaded.nulled) - 5} more" if len(loaded.nulled) > 5 else ""
@@ -239,22 +256,23 @@ class Store:
         """Say if the main file is not the one that we last read or wrote."""
         return self._stat() != self._signature
 
-    def read_outside(self) -> Loaded | None:
-        """Read a main file that somebody else changed; None when it was taken away.
+    def read_outside(self) -> tuple[Loaded, list[str]] | None:
+        """Read a main file that somebody else changed, with remarks on it; None when it was taken away.
 
         Raises:
             DamagedError: it is no list of tokens.
-            StorageError: it cannot be read.
+            StorageError: it cannot be read, or what is no token in it cannot be put aside.
         """
         signature = self._stat()
         if signature is None:
             self._signature = None
             return None
         data = self._read(self._place.tokens)
-        loaded = token_file.decode(data)
+        loaded, restored = token_file.decode(data), Restored()
+        self._remark(loaded, restored)
         self._signature, self._digest, self._count = signature, backups.digest_of(data), len(loaded.tokens)
         self._saved_at, self._removed = datetime.now(UTC), self.removed
-        return loaded
+        return loaded, restored.alarms
 
     def outside_age_s(self) -> float:
         """Say how long ago the main file was changed, by the wall clock."""
@@ -319,10 +337,10 @@ class Store:
 
     def _back_up(self) -> None:
         """Give the present main file, which we know to be good, a second name in the backup folder."""
+        found = backups.list_backups(self._place.backups)
         if self._sequence is None:
-            found = backups.list_backups(self._place.backups)
             self._sequence = max((b.sequence for b in found), default=0) + 1
-        newest = next((b for b in backups.list_backups(self._place.backups) if b.ours), None)
+        newest = next((b for b in found if b.ours), None)
         if newest is not None and newest.digest == self._digest:
             return
         name = backups.name_of(self._sequence, self._saved_at, self._count, self._removed, self._digest)

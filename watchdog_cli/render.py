@@ -103,7 +103,7 @@ def _heartbeat(beat: HeartbeatPart) -> list[tuple[str, str]]:
     shown = [
         f"{key} {_short(str(beat.fields[key]), VALUE_SHOWN)}"
         for key in FIELDS_SHOWN
-        if beat.fields.get(key) is not None
+        if beat.fields.get(key) not in (None, "")
     ]
     if shown:
         rows.append(("", " · ".join(shown)))

@@ -142,7 +142,7 @@ def sweep_temps(folder: str | os.PathLike[str], names: Collection[str] | None = 
     """Remove the temporary files that killed processes left in ``folder``.
 
     Args:
-        folder: where to look; subfolders are not entered. A folder that is not there has nothing to sweep.
+        folder: where to look; subfolders are not entered. One that is not there, or cannot be read, is left alone.
         names: only leftovers of targets with these names; None means of any target.
     Returns:
         The names of the files that were removed.
@@ -150,7 +150,7 @@ def sweep_temps(folder: str | os.PathLike[str], names: Collection[str] | None = 
     where = os.fspath(folder)
     try:
         entries = os.listdir(where)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []
     removed = []
     for entry in entries:

@@ -212,6 +212,11 @@ class HttpClient:
 
 
 def _reason(error: Exception) -> str:
+    refused = getattr(error, "verify_message", None)
+    if refused:
+        return f"its certificate is not trusted: {str(refused).rstrip('.')}"
+    if getattr(error, "library", None):  # OpenSSL's own words, without its file and line
+        return f"no TLS with it: {str(getattr(error, 'reason', None)).replace('_', ' ').lower()}"
     reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
     return str(reason)[:200]
 

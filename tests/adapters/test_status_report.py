@@ -279,6 +279,13 @@ def test_text_says_all_that_matters() -> None:
 WILD = "\x1b[2J\n\r\x07\x00\u202e\ud800 \u0639"
 
 
+def test_an_empty_field_of_the_heartbeat_is_left_out() -> None:
+    """A tracker that has nothing to say writes an empty message: there is no word about it."""
+    fields = {"activeTokens": 0, "status": "ok", "message": "", "lastSave": None}
+    report = replace(FULL, heartbeat=replace(FULL.heartbeat, fields=fields))  # type: ignore[type-var]
+    assert "  activeTokens 0 · status ok\n" in render.status_text(report)
+
+
 def test_no_text_of_others_steers_the_terminal() -> None:
     """Heartbeat fields, messages, arguments, causes, folder and log names come out as plain lines."""
     report = replace(

@@ -1,5 +1,6 @@
 """A disk that is full where the output goes is no fault of the program, on whatever Python."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,20 @@ def test_the_tracker_says_it_as_well(tmp_path: Path) -> None:
     """The same code, and a line instead of a traceback."""
     done = _run(tmp_path, "-m tracker --help > /dev/full")
     assert (done.returncode, done.stderr) == (14, "Error: cannot write the output: no space left on device\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_the_tracker_works_though_nobody_can_listen(tmp_path: Path, closed: str) -> None:
+    """Closed streams, as of pythonw on Windows, are no reason not to work, and no file of ours gets their numbers."""
+    short = "-m tracker --source demo --cycle 100ms --save-interval 100ms --crash-after 3s"
+    done = _run(tmp_path, f"{short} {closed}")
+    assert done.returncode == 1
+    assert done.stderr == "" or "crashed on purpose" in done.stderr
+    assert len(json.loads((tmp_path / "tracked_tokens.json").read_bytes())) == 8
+    for words, code in (("list", 0), ("import -", 0), ("alerts --test", 0), ("add x", 2)):
+        done = _run(tmp_path, f"-m tracker {words} {closed}")
+        assert done.returncode == code, done
+        assert "Traceback" not in done.stderr
 
 
 def _run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:

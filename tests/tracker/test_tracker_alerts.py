@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,16 @@ def test_a_message_for_people() -> None:
     assert plain_price(120.78) == "120.78"
     assert plain_price(5.638e-8) == "0.00000005638"
     assert plain_price(1200.0) == "1200"
+    assert plain_price(1e300) == "1e+300"
+
+
+def test_a_name_of_any_length_in_a_message() -> None:
+    """A name from a file of somebody else may fill pages; what is told stays a message, with joined letters joined."""
+    text = rise_text(replace(rise(), name="می\u200cخواهم " * 1000, symbol="a\x1b" * 3000))
+    assert len(text) < 500
+    assert "می\u200cخواهم" in text
+    assert "\x1b" not in text
+    assert rise_text(replace(rise(), symbol="")).startswith("A < B & C is up")
 
 
 def test_alerts_are_merged_when_many_wait(tmp_path: Path, bot: TelegramServer) -> None:

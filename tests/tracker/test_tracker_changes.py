@@ -1,6 +1,8 @@
 """What happens when commands, a running tracker and a hand change one list."""
 
+import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -69,6 +71,43 @@ def test_a_hand_made_change_is_merged(start: Start, folder: Path) -> None:
         assert tokens[THIRD]["stopped"] is True
         assert tracker.stop() == 0
         assert THIRD not in [a for call in server.calls for a in call.addresses]
+
+
+def test_what_a_hand_writes_wrongly_is_kept_and_told(start: Start, folder: Path) -> None:
+    """An entry that is no token is set aside alone, also when a hand put it in; what is no JSON is named."""
+    tracker = start("--source", "demo", *FAST)
+    mint = next(iter(tracker.until(tracker.tokens, "a save")))
+
+    def wish_is_heard() -> bool:
+        if "mistyped" not in (text := (folder / "tracked_tokens.json").read_text()) and "{" in text:
+            wish = json.loads(text) | {"mistyped": {"note": "mine"}}
+            wish[mint]["note"] = math.nan
+            (folder / "tracked_tokens.json").write_text(json.dumps(wish))
+        return "are no tokens and were set aside" in tracker.text()
+
+    tracker.until(wish_is_heard, "a word about it")
+    assert f"NaN or infinity, which is no JSON, stood in tracked_tokens.json under {mint}" in tracker.text()
+    kept = [json.loads(path.read_bytes()) for path in folder.glob("tracked_tokens.set-aside-*")]
+    assert {"mistyped": {"note": "mine"}} in kept
+    assert tracker.stop() == 0
+    assert len(saved(folder)) == 8
+
+
+def test_a_file_that_cannot_be_read_any_more_is_a_trouble(start: Start, folder: Path) -> None:
+    """Something unreadable in the place of the list holds all saving up: the heartbeat says so, and so does the end."""
+    tracker = start("--source", "demo", *FAST)
+    tracker.until(tracker.tokens, "a save")
+
+    def is_in_the_way() -> bool:
+        with contextlib.suppress(OSError):  # a save may have been quicker
+            (folder / "tracked_tokens.json").unlink(missing_ok=True)
+            (folder / "tracked_tokens.json").mkdir()
+        return "cannot read" in tracker.beat().get("message", "")
+
+    tracker.until(is_in_the_way, "a word in the heartbeat")
+    assert tracker.beat()["status"] == "degraded"
+    assert tracker.stop() == 14
+    assert "without the last save, the file of before is intact: cannot read" in tracker.text()
 
 
 def test_a_hand_that_breaks_the_file(start: Start, folder: Path) -> None:

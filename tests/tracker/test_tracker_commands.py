@@ -167,6 +167,27 @@ def test_output_in_another_encoding(command: Command, folder: Path) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_a_narrow_screen(command: Command, folder: Path) -> None:
+    """With 80 columns each address, name and price is there as a whole; no number is as wide as a page."""
+    fields = {
+        "token": MINT,
+        "symbol": "SOL",
+        "firstPrice": 1e-300,
+        "lastPrice": 1e300,
+        "rugcheckStatus": "GOOD",
+    }
+    (folder / "tracked_tokens.json").write_text(json.dumps({MINT: fields, OTHER: {"symbol": "عملة"}}))
+    shown = command("list", env={"FORCE_COLOR": "1", "COLUMNS": "80"}).stdout
+    assert shown.splitlines()[0] == f"{MINT}  SOL"
+    assert "1e+300 USD" in shown
+    assert "good" in shown
+    assert f"{OTHER}  عملة\n  none yet\n" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    in_a_pipe = command("list").stdout
+    assert all(word in in_a_pipe for word in (MINT, "SOL", OTHER, "عملة", "1e+300", "good"))
+    assert max(map(len, in_a_pipe.splitlines())) <= 160
+
+
 def test_standard_input(folder: Path, clean_env: dict[str, str]) -> None:
     """``import -`` reads from a pipe."""
     done = subprocess.run(

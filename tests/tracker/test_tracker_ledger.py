@@ -54,6 +54,13 @@ def test_old_list_means_level_fifty(tmp_path: Path) -> None:
     assert ledger_in(tmp_path).told("A") == 20.0
 
 
+@pytest.mark.parametrize("form", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_the_old_list_may_come_from_a_windows_editor(tmp_path: Path, form: str) -> None:
+    """A byte order mark, or two bytes a letter, do not make what was told be told again."""
+    (tmp_path / "sent_tokens.txt").write_bytes(f"{MINT}\r\n{OTHER}\r\n".encode(form))
+    assert ledger_in(tmp_path).told(MINT) == ledger_in(tmp_path).told(OTHER) == 50.0
+
+
 def test_cut_off_while_sending_is_uncertain(tmp_path: Path) -> None:
     """What was being sent when the tracker was killed is marked, reported once, and not due any more."""
     ledger = ledger_in(tmp_path)

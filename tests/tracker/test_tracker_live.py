@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from price_server import PriceServer, body, hang, html, pool, status
+from price_server import PriceServer, body, hang, html, pool, slow, status
 from tracker.inbox import Inbox, Noted, StopAsked
 from tracker.market import NoPricesError, NotNowError
 from tracker.sources.budget import Budget
@@ -156,6 +156,20 @@ def test_the_budget_ends_the_turn(server: PriceServer, play: Play) -> None:
     assert server.calls == []
 
 
+def test_a_fallback_without_calls_hides_no_reason(server: PriceServer, play: Play) -> None:
+    """A last resort that has no calls left does not keep back why the first services are of no use."""
+    for _ in range(9):
+        play.market._budget.take(f"coingecko at {CoinGecko(server.url).host}", 10)
+    server.always("/", html(503))
+    with pytest.raises(NotNowError):
+        play.ask()
+    assert "dexscreener: answered 503" in play.market.trouble
+    assert "coingecko: its budget of calls is used up" in play.market.trouble
+    server.always("/", None)
+    wait_until(lambda: play.ask().source == "dexscreener", "the return of the first source")
+    assert play.market.trouble == ""
+
+
 def test_what_a_cut_answer_leaves_out_is_asked_again(server: PriceServer, play: Play) -> None:
     """When an answer is full, tokens that are missing in it are asked about in smaller batches."""
     mints = [f"{MINT[:-2]}{a}{b}" for a in "234567" for b in "23456"]
@@ -298,6 +312,39 @@ def test_a_service_that_never_answers_does_not_stop_the_heart(
     begun = time.monotonic()
     assert tracker.stop() == 0
     assert time.monotonic() - begun < 3
+
+
+def test_the_first_round_of_a_long_list_is_no_trouble(
+    server: PriceServer, start: Start, folder: Path
+) -> None:
+    """Tokens whose turn has not come yet, for the services allow only so many calls, make nothing degraded."""
+    many = [f"{MINT[:-3]}{a}{b}{c}" for a in "2345678" for b in "23456789A" for c in "23456789AB"]
+    listed(folder, *many)
+    server.prices = {mint: [pool(1.0)] for mint in many}
+    tracker = start(*server.options(), *FAST, "--no-rugcheck")
+    seen = set()
+
+    def round_is_done() -> bool:
+        seen.add(tracker.beat().get("status"))
+        return {a for call in server.calls_of(DEX) for a in call.addresses} >= set(many)
+
+    tracker.until(round_is_done, "the end of the first round")
+    assert "ok" in seen
+    assert "degraded" not in seen
+    assert tracker.stop() == 0
+
+
+def test_a_long_turn_does_not_stop_the_heart(server: PriceServer, start: Start, folder: Path) -> None:
+    """With a long list, a slow service and a long cycle a turn takes minutes; the heart beats all along."""
+    many = [MINT, *(f"{MINT[:-3]}{a}{b}{c}" for a in "23" for b in "3456789" for c in "23456789ABCDEFGHJK")]
+    listed(folder, *many)
+    server.always("/tokens/v1/", slow(0.6))
+    often = ("--cycle", "1h", "--heartbeat-interval", "100ms")
+    tracker = start(*server.options(), *often, "--no-rugcheck")
+    tracker.until(lambda: tracker.beat().get("turns") == 1, "the first turn, cut short")
+    beat = tracker.until(lambda: (b := tracker.beat()).get("seq", 0) > 3 and b, "beats within one turn")
+    assert beat["turns"] == 1
+    assert tracker.stop() == 0
 
 
 def test_names_and_safety_are_learned(server: PriceServer, start: Start, folder: Path) -> None:

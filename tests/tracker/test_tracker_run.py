@@ -67,6 +67,14 @@ def test_the_first_beat_comes_after_the_first_turn(start: Start) -> None:
     assert time.monotonic() - begun < 3
 
 
+def test_a_long_cycle_does_not_stop_the_heart(start: Start) -> None:
+    """The interval of the heartbeat is kept where a cycle takes longer: a watchdog would take it for a freeze."""
+    tracker = start("--source", "demo", "--cycle", "1h", "--heartbeat-interval", "200ms")
+    beat = tracker.until(lambda: (b := tracker.beat()).get("seq", 0) > 3 and b, "beats within one cycle")
+    assert beat["turns"] == 1
+    assert tracker.stop() == 0
+
+
 def test_what_the_watchdog_hands_over(start: Start, tmp_path: Path) -> None:
     """The run id stands in each beat, and the beat where the watchdog wants it, with the way to a dump."""
     path = tmp_path / "elsewhere.json"

@@ -2,16 +2,19 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from certificates import Authority
 from price_server import (
     Answer,
     PriceServer,
@@ -128,9 +131,26 @@ def test_nobody_listens() -> None:
     with pytest.raises(HttpError, match="cannot find") as caught:
         HttpClient("http://nobody.invalid").request("GET", "/", limit_s=5)
     assert not caught.value.maybe_sent
-    with PriceServer() as plain, pytest.raises(HttpError, match="cannot reach") as caught:
+    with (
+        PriceServer() as plain,
+        pytest.raises(HttpError, match=r"cannot reach .*: no TLS with it: \w+ .*") as caught,
+    ):
         HttpClient(plain.url.replace("http", "https")).request("GET", "/", limit_s=5)
     assert not caught.value.maybe_sent
+    assert "_ssl.c" not in str(caught.value)
+
+
+def test_a_certificate_of_nobody(tmp_path: Path) -> None:
+    """A service that cannot prove its name is not asked, and why stands there in words."""
+    mine = Authority(tmp_path).sign("service")
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(mine.cert, mine.key)
+    with PriceServer() as server:
+        server._server.socket = secure.wrap_socket(server._server.socket, server_side=True)
+        with pytest.raises(HttpError, match=r"its certificate is not trusted: [^_\[]*$") as caught:
+            HttpClient(server.url.replace("http", "https")).request("GET", "/", limit_s=5)
+    assert not caught.value.maybe_sent
+    assert server.calls == []
 
 
 def test_a_call_can_be_ended_from_outside(server: PriceServer) -> None:

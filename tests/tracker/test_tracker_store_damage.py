@@ -1,5 +1,6 @@
 """A damaged list: the newest valid backup is loaded, and nothing that was there is thrown away."""
 
+import errno
 import json
 import os
 import signal
@@ -135,6 +136,40 @@ def test_no_backup_is_no_reason_not_to_save(place: Place) -> None:
     os.unlink(place.backups)
     assert store.save(generation(3)) == []
     assert generation_of(Store(place, 10).load().tokens) == 3
+
+
+def test_backups_that_cannot_be_read_keep_no_good_list_from_loading(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken drive behind ``backups`` is told; when it works again, the numbers of the copies go on."""
+    store = loaded_store(place)
+    for number in range(3):
+        store.save(generation(number))
+    real = os.listdir
+
+    def broken(path: str) -> list[str]:
+        if path == place.backups:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", broken)
+    store = Store(place, 10)
+    restored = store.load()
+    assert generation_of(restored.tokens) == 2
+    assert "the list itself is in order" in restored.notes[0]
+    [complaint] = store.save(generation(3))
+    assert "cannot read" in complaint
+    Path(place.tokens).write_bytes(b"damage")
+    with pytest.raises(StorageError, match="cannot read"):  # who knows what is there
+        Store(place, 10).load()
+    monkeypatch.undo()
+    Path(place.tokens).unlink()
+    with pytest.raises(OutsideChangeError):
+        store.save(generation(4))
+    assert store.read_outside() is None
+    assert store.save(generation(4)) == []
+    assert store.save(generation(5)) == []
+    assert [backup.sequence for backup in backups.list_backups(place.backups)] == [3, 2, 1]
 
 
 def test_full_disk(place: Place) -> None:

@@ -218,11 +218,13 @@ def test_a_small_phone_needs_no_sideways_scrolling(rig, browse, language):
     rig.write("tracked_tokens.json", json.dumps({"A" * 44: token, "B" * 44: {**token, "symbol": "B"}}))
     code = f"import time; print('x' * 900, flush=True); time.sleep(60) # {'y' * 300}"
     rig.run("--no-heartbeat", "--name", LONG, "--", "python3", "-c", code)
+    rig.run("--no-heartbeat", "--name", "n" * 64, "--", "sleep", "60")
     page = Page(rig, "--name", LONG)
     browser = browse(language=language)
     browser.size(360, 740)
     shown(browser, page.url)
     wait_until(lambda: "xxxx" in browser.text("#log") and browser.is_shown("#tokens-card"), "all of it")
+    wait_until(lambda: "nnnn" in browser.text("#everyone"), "the other one")
     sign_in(browser)
     wait_until(lambda: browser.is_shown("#restart"), "the actions")
     assert browser.run("document.documentElement.scrollWidth") <= 360

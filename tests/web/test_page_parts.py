@@ -196,6 +196,26 @@ def test_numbers_that_json_cannot_hold_are_no_prices(tmp_path):
     assert json.dumps(found, allow_nan=False)
 
 
+def test_a_rise_is_measured_across_a_change_of_pools(tmp_path):
+    """What is shown is the rise that the tracker tells of; one beyond all numbers is none, for the page's JSON."""
+    path = tmp_path / "tracked_tokens.json"
+    moved = {"firstPrice": 1.0, "lastPrice": 3.0, "seriesFactor": 2.0}
+    broken = {"firstPrice": 5e-324, "lastPrice": 1e300, "seriesFactor": 0}
+    path.write_text(json.dumps({"moved": moved, "broken": broken}))
+    found = {token["address"]: token for token in TokenFile(str(tmp_path)).look()["shown"]}
+    assert found["moved"]["rise"] == pytest.approx(50)
+    assert found["broken"]["rise"] is None
+    assert json.dumps(list(found.values()), allow_nan=False)
+
+
+def test_names_do_not_twist_the_page(tmp_path):
+    """Marks that turn the direction of writing are left out of a name; joiners, which belong to words, stay."""
+    name = "\u202eevil\u2067\x07 می\u200cخواهم"
+    (tmp_path / "tracked_tokens.json").write_text(json.dumps({"a": {"name": name, "symbol": "\ud83d"}}))
+    [token] = TokenFile(str(tmp_path)).look()["shown"]
+    assert (token["name"], token["symbol"]) == ("evil می\u200cخواهم", "")
+
+
 def test_the_feed_gives_each_line_once(tmp_path):
     """First the newest lines, then what is added, over a rotation, and a line only when it is complete."""
     path = tmp_path / "a.log"

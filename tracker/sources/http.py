@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from tracker.say import is_harmless
 from tracker.sources import SourceError
 from watchdog_kit.notify_http import HttpClient, HttpError, Response, retry_after_s
 
@@ -119,7 +120,7 @@ def usable_text(value: Any) -> str | None:
     """Return a name that may be kept: text of one line, not endless."""
     if not isinstance(value, str):
         return None
-    text = "".join(c for c in value if c.isprintable()).strip()[:100]
+    text = "".join(c for c in value if is_harmless(c)).strip()[:100]
     return text or None
 
 

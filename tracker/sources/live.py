@@ -140,6 +140,7 @@ class LiveMarket:
             return Answer(source.name, offers, complete=whole and place == 0)
         self._none_worked = not batch_only
         if out_of_calls:
+            self.trouble = self.trouble or "; ".join(reasons)
             raise NotNowError
         self.trouble = ""
         raise NoPricesError("; ".join(reasons), batch_only=batch_only)
@@ -221,6 +222,7 @@ class LiveMarket:
                 break
             if event != Fetched(job.number):
                 self._on_event(event)
+        self._on_event(Fetched(job.number))  # the work loop may have to beat between two calls
         if not job.done.is_set():
             source.abort()
             self._lost.append(job)

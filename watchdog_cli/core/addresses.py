@@ -1,6 +1,7 @@
 """Addresses on the web as people write them."""
 
 from watchdog_kit.quantities import quoted
+from watchdog_kit.web_host import is_web_host
 
 _RIGHT = "write it like https://tracker.example.org/health"
 
@@ -19,9 +20,8 @@ def parse_url(text: str) -> str:
         raise ValueError(f"{quoted(text)} has characters that no address has; {_RIGHT}")
     if "@" in host:
         raise ValueError("a name and a password in an address would be shown in logs; leave them out")
-    name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
-    if name and not (port.isdigit() and 0 < int(port[:6]) < 65536):
-        raise ValueError(f"{quoted(text)} has a port that is none; {_RIGHT}")
+    if not is_web_host(host):
+        raise ValueError(f"{quoted(text)} has a host or a port that is none; {_RIGHT}")
     return text
 
 

@@ -106,7 +106,7 @@ def _skip(text: str, at: int) -> int:
 def _token(address: str, value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
-    first, last = _number(value.get("firstPrice")), _number(value.get("lastPrice"))
+    last = _number(value.get("lastPrice"))
     points = value.get("priceHistoryEvery20s")
     prices = (
         [_number(point.get("price")) for point in points[-POINTS:] if isinstance(point, dict)]
@@ -114,11 +114,11 @@ def _token(address: str, value: Any) -> dict[str, Any] | None:
         else []
     )
     return {
-        "address": address[:100],
+        "address": _text(address),
         "symbol": _text(value.get("symbol")),
         "name": _text(value.get("name")),
         "price": last,
-        "rise": (last / first - 1) * 100 if last is not None and first and first > 0 else None,
+        "rise": _rise(_number(value.get("firstPrice")), last, _number(value.get("seriesFactor"))),
         "most": _number(value.get("maxRisePercentage")),
         "low": value.get("lowLiquidity") is True,
         "stopped": value.get("stopped") is True,
@@ -126,8 +126,17 @@ def _token(address: str, value: Any) -> dict[str, Any] | None:
     }
 
 
+def _rise(first: float | None, last: float | None, factor: float | None) -> float | None:
+    """In percent. ``factor`` compares the present pool or source with the first one: a switch is no rise."""
+    if first is None or first <= 0 or last is None:
+        return None
+    return _number((last / (factor if factor and factor > 0 else 1.0) / first - 1) * 100)
+
+
 def _text(value: Any) -> str:
-    return value[:80] if isinstance(value, str) else ""
+    # Marks that turn the direction of writing, and the like, would twist what stands beside; joiners belong to words.
+    text = value if isinstance(value, str) else ""
+    return "".join(c for c in text[:200] if c.isprintable() or c in "\u200c\u200d")[:80]
 
 
 def _number(value: Any) -> float | None:

@@ -168,6 +168,7 @@ export function uptimePercent(value) {
 
 export function fullPrice(value) {
   if (value === null || value === undefined) return "–";
+  if (value >= 1e15 || (value > 0 && value < 1e-15)) return value.toExponential(3); // beyond all measure
   const limits = value >= 1 ? { maximumFractionDigits: 4 } : { maximumSignificantDigits: 4, maximumFractionDigits: 20 };
   return value.toLocaleString("en", limits);
 }
