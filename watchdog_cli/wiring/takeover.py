@@ -181,7 +181,8 @@ def _holds_lock_file(pid: int, places: Places) -> bool:
         links = [os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)]
     except OSError:
         return False
-    return any(link.removesuffix(" (deleted)") == places.lock for link in links)
+    lock = os.path.realpath(places.lock)  # the state folder may be a link to another place
+    return any(link.removesuffix(" (deleted)") == lock for link in links)
 
 
 def same_command(snapshot: Snapshot | None, argv: Sequence[str], folder: str, pid: int) -> bool:
