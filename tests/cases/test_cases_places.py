@@ -121,5 +121,35 @@ def test_L07_full_disk_does_not_keep_a_program_from_its_watchdog(tmp_path: Path)
             rig.close()
 
 
+@pytest.mark.parametrize(
+    ("taken", "says"),
+    [
+        ("logs", ("logs/tracker.watchdog.log: not a directory", "--log-dir")),
+        (".watchdog", (".watchdog/tracker: not a directory", "-C")),
+        (".watchdog/tracker/journal.jsonl/", ("journal.jsonl: is a directory", "-C")),
+    ],
+)
+def test_place_that_is_taken_is_told_with_what_helps(rig: Rig, taken: str, says: tuple[str, str]) -> None:
+    """A file where a folder should be, or the other way round: what it is, and the option that leads elsewhere."""
+    place = rig.folder / taken
+    if taken.endswith("/"):
+        place.mkdir(parents=True)
+    else:
+        place.touch()
+    assert rig.run(*PLAIN, "--", "true").wait(20) == 14
+    [line] = rig.outputs[-1].read_text().splitlines()
+    if place.is_dir():
+        place.rmdir()
+    assert all(word in line for word in says), line
+
+
+def test_hints_lead_to_the_folder(rig: Rig) -> None:
+    """Started with -C: what is said of other terminals names the folder, so that it works there as it stands."""
+    place = rig.folder / "my bots"
+    place.mkdir()
+    rig.run("-C", "my bots", *PLAIN, "--restart", "never", "--", "true").wait(20)
+    assert f"watchdog status -C '{place}' ·" in rig.outputs[-1].read_text()
+
+
 def _healthy(rig: Rig) -> bool:
     return rig.cli("check").returncode == 0
