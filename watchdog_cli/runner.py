@@ -186,9 +186,11 @@ class Runner:
             return
         self._countdown_at = now + COUNTDOWN_S
         who = self._child.survivors()
-        if who and phase.stage is not Stage.DUMP:
+        if who:
             left = max(0.0, phase.kill_at - now)
             when = f"kill in {left:.0f}s" if left else "kill was sent"
+            if phase.stage is Stage.DUMP:
+                when = "looking at where it hangs"
             self._listeners.waiting(f"waiting for {', '.join(who)} ({when})")
 
 

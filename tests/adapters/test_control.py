@@ -170,6 +170,38 @@ def test_silent_and_vanishing_clients_do_not_matter(bench: Bench) -> None:
     wait_until(lambda: not bench.server._clients, "the crowd to be forgotten")
 
 
+def test_what_nobody_waits_for_any_more_is_not_done(tmp_path: Path) -> None:
+    """Somebody asked a frozen watchdog and gave up: when it wakes it does not do what it was asked, but a stop."""
+    inbox = Inbox()
+    asked: list[str] = []
+
+    def handle(what: str, request: Mapping[str, object], client: Client) -> dict[str, object]:
+        asked.append(what)
+        return {"ok": True}
+
+    server = ControlServer(inbox, str(tmp_path), handle)
+    server.open()
+    for what in ("pause", "stop"):
+        with pytest.raises(NoAnswerError):
+            list(ask(str(tmp_path), {"ask": what}, limit_s=0.1))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as patient:
+        patient.connect(str(tmp_path / "control"))
+        patient.sendall(b'{"ask": "resume"}\n')
+        patient.shutdown(socket.SHUT_WR)  # says no more, and listens
+        patient.setblocking(False)
+        wait_until(lambda: inbox.poll() or _answered(patient), "the answer to the patient one")
+    server.close()
+    inbox.close()
+    assert asked == ["stop", "resume"]
+
+
+def _answered(connection: socket.socket) -> bool:
+    try:
+        return bool(connection.recv(1000))
+    except BlockingIOError:
+        return False
+
+
 def test_client_that_waits_is_not_pushed_out_by_idle_ones(bench: Bench) -> None:
     """Somebody waits for a stop while many idle connections come: those go first."""
     heard: list[dict[str, object]] = []

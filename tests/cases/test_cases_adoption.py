@@ -323,3 +323,48 @@ while True:
     assert isinstance(again, dict)
     assert again["pid"] == child["pid"]
     assert rig.cli("stop", "-C", str(deep)).returncode == 0
+
+
+TELLS = """
+import os, socket, time
+while True:
+    open(os.environ["WATCHDOG_HEARTBEAT"], "w").close()
+    if "NOTIFY_SOCKET" in os.environ:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"READY=1\\nWATCHDOG=1", os.environ["NOTIFY_SOCKET"])
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize("changed", [("--heartbeat", "other.json"), ("--sd-notify",)])
+def test_other_place_for_signs_is_no_hang(rig: Rig, changed: tuple[str, ...]) -> None:
+    """Its signs of life are expected elsewhere now, which it cannot know: it is restarted as asked, not as frozen."""
+    rig.write("tells.py", TELLS)
+    limits = (*QUICK, "--heartbeat-timeout", "3s", "--quiet")
+    command = ("--", sys.executable, "-S", "tells.py")
+    rig.run(*limits, "--heartbeat", "./first.json", *command)
+    first = rig.healthy()["child"]["pid"]
+    kill_watchdog(rig)
+    rig.run(*limits, "--heartbeat", "first.json", *command)  # the same, otherwise written
+    rig.fact("adopted")
+    assert rig.healthy()["child"]["pid"] == first
+    kill_watchdog(rig)
+    rig.run(*limits, *changed, *command)
+    second = rig.fact("spawned", 2)["pid"]
+    assert rig.healthy()["child"]["pid"] == second
+    assert [fact["cause"] for fact in rig.facts("ended")] == ["asked-restart"]
+    assert any(fact.get("topic") == "replaced" for fact in rig.facts("notice"))
+    assert rig.status()["restarts"]["total"] == 0
+    assert rig.cli("stop").returncode == 0
+
+
+def test_stop_without_a_watchdog_keeps_to_what_that_was_told(rig: Rig) -> None:
+    """Stop timeout and log folder stood on the command line of the one that is gone: they count all the same."""
+    rig.run(*PLAIN, "--stop-timeout", "25s", "--log-dir", "elsewhere", "--quiet", "--", *COMMAND)
+    rig.child()
+    kill_watchdog(rig)
+    done = rig.cli("stop")
+    assert done.returncode == 0
+    assert "it has 25s" in done.stderr
+    assert not (rig.folder / "logs").exists()
+    assert rig.status()["log"]["file"] == "elsewhere/tracker.log"

@@ -17,15 +17,18 @@ from waiting import wait_until
 
 STEADY = (*QUICK, "--quiet", "--no-heartbeat", "--max-restarts", "unlimited")
 SLEEPER = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
-USER = 61_234  # nobody's, so that nobody else's processes count
-AS_SOMEBODY = (
-    *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"),
-    *(
-        "--inh-caps=-all,+dac_override",
-        "--ambient-caps=-all,+dac_override",
-    ),  # may read all files, is not root
-)
 ROOTS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
+SOMEBODY = 61_234  # no other test's, so that nobody else's processes count
+THREADLESS = 61_235
+GREEDY = {"": 61_236, "SIGUSR1": 61_237}  # by the dumpSignal of its heartbeat
+
+
+def _as_user(user: int) -> tuple[str, ...]:
+    """Words that let a command run as somebody who may read all files and is not root; none if we are not root."""
+    if os.geteuid():
+        return ()
+    caps = ("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")
+    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *caps)
 
 
 @pytest.fixture
@@ -69,15 +72,16 @@ def test_R05_no_process_to_be_had_for_a_while(rig: Rig, group: Path) -> None:
 
 def _let_have(pid: int, count: str) -> None:
     """Set how many processes its user may have, as that user may itself (``ulimit -u``)."""
-    prefix = AS_SOMEBODY if os.geteuid() == 0 else ()
-    subprocess.run([*prefix, "prlimit", "--pid", str(pid), f"--nproc={count}:"], check=True, timeout=30)
+    subprocess.run(
+        [*_as_user(SOMEBODY), "prlimit", "--pid", str(pid), f"--nproc={count}:"], check=True, timeout=30
+    )
 
 
 @pytest.mark.timeout(150)
 def test_R05_no_process_for_this_user_for_a_while(rig: Rig) -> None:
     """``ulimit -u`` is reached, which root would not feel: told with its reason, and over when the limit is lifted."""
     rig.folder.chmod(0o777)
-    prefix = AS_SOMEBODY if os.geteuid() == 0 else ()
+    prefix = _as_user(SOMEBODY)
     process = rig.run(*STEADY, "--", *SLEEPER, prefix=prefix)
     pid = rig.child()
     usual = resource.getrlimit(resource.RLIMIT_NPROC)[0]
@@ -119,3 +123,46 @@ def test_R05_no_descriptor_to_be_had_for_a_while(rig: Rig) -> None:
     rig.fact("ended")
     assert rig.cli("stop").returncode == 0
     assert process.wait(30) == 0
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("dump_signal", GREEDY)
+def test_H09_hang_that_took_every_process(rig: Rig, dump_signal: str) -> None:
+    """It has used up ``ulimit -u`` and freezes: no thread can be had to look at it, and it is replaced all the same."""
+    rig.folder.chmod(0o777)
+    rig.write(
+        "greedy.py",
+        "import json, os, pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGUSR1, lambda number, frame: print('asked', flush=True))\n"
+        "time.sleep(0.5)\n"  # whoever starts the watchdog's own threads shall have them before
+        "pathlib.Path(os.environ['WATCHDOG_HEARTBEAT']).write_text(json.dumps({'dumpSignal': sys.argv[1]}))\n"
+        "try:\n"
+        "    while os.fork(): pass\n"
+        "except OSError: pathlib.Path('full').touch()\n"
+        "while True: time.sleep(600)\n",
+    )
+    process = rig.run(
+        *(*QUICK, "--heartbeat-timeout", "1500ms", "--", sys.executable, "-S", "greedy.py", dump_signal),
+        prefix=("bash", "-c", 'ulimit -u 60; exec "$@"', "sh", *_as_user(GREEDY[dump_signal])),
+    )
+    rig.fact("hang")
+    assert (rig.folder / "full").exists()
+    rig.fact("ended", limit_s=60)
+    rig.fact("spawned", 2, 60)
+    assert process.poll() is None
+    assert rig.cli("stop").returncode == 0
+    assert process.wait(30) == 0
+
+
+def test_no_thread_for_the_start(rig: Rig) -> None:
+    """No thread can be had at all, or none but the first ones: one line and a code, or it works; no fault of ours."""
+    rig.folder.chmod(0o777)
+    for most in range(1, 6):
+        script = f'ulimit -u {most}; exec "$@"'
+        process = rig.run(
+            *("--restart", "never", "--quiet", "--no-heartbeat", "--", "/bin/echo", "hello"),
+            prefix=(*_as_user(THREADLESS), "bash", "-c", script, "sh"),
+        )
+        assert process.wait(30) in (0, 13, 14), rig.printed()
+    assert "fault of watchdog" not in rig.printed()
+    assert "ulimit -u" in rig.printed()

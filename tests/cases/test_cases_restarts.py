@@ -1,13 +1,14 @@
 """Restart storms, caps, delays and pauses (cases R01 to R12)."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from harness import Watchdog
-from rig import QUICK
+from rig import BIN, QUICK
 from waiting import stays_true, wait_until
 
 PLAIN = ("--no-heartbeat", *QUICK)
@@ -259,3 +260,61 @@ def test_R12_nonsense_about_a_pause_is_refused(dog: Watchdog, words: tuple[str, 
     found = dog.cli("pause", *words)
     assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr
     assert dog.status()["state"] == "running"
+
+
+def test_R08_restart_of_what_cannot_start_says_so(dog: Watchdog) -> None:
+    """The program is gone: `restart` ends at once with the reason and code 13, and tries once."""
+    bot = dog.write("bot", f"#!/bin/sh\nexec {' '.join(dog.command())}\n")
+    bot.chmod(0o755)
+    dog.run(*PLAIN, "--restart-delay", "1m", "--", "./bot")
+    dog.ready()
+    bot.unlink()
+    for number in (1, 2):  # while it runs, and in the delay
+        found = dog.cli("restart")
+        assert found.returncode == 13, found.stderr
+        assert "Error: tracker: it could not be started again: no such program: ./bot" in found.stderr
+        assert len(dog.facts("spawn-failed")) == number
+    bot.write_text(f"#!/bin/sh\nexec {' '.join(dog.command())}\n")
+    bot.chmod(0o755)
+    assert dog.cli("restart").returncode == 0
+    dog.stop()
+
+
+def test_R12_restart_that_a_pause_overtakes_says_so(dog: Watchdog) -> None:
+    """Somebody pauses while the program is being stopped for it: the restart ends with code 3 and is not done."""
+    dog.start("--no-heartbeat", "--stop-timeout", "20s", orders=("slow 6",))
+    dog.ready()
+    with subprocess.Popen(
+        [str(BIN / "watchdog"), "restart"],
+        cwd=dog.folder,
+        env=dog.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as command:
+        dog.await_state("stopping")
+        assert dog.cli("pause").returncode == 0
+        errors = command.communicate(timeout=30)[1].decode()
+    assert (command.returncode, errors.count("paused before it was started again")) == (3, 1), errors
+    assert dog.await_state("paused")["child"] is None
+    dog.stop()
+
+
+CATCHES = """
+import os, signal, time
+signal.signal(signal.SIGUSR1, lambda *_: None)
+open(os.environ["WATCHDOG_HEARTBEAT"], "w").write('{"dumpSignal": "SIGUSR1"}')
+while True: time.sleep(60)
+"""
+
+
+def test_R08_restart_waits_while_the_hang_is_looked_at(dog: Watchdog) -> None:
+    """That takes longer than any answer may: `restart` is told what is going on, and done once."""
+    dog.write("catches.py", CATCHES)
+    limits = ("--heartbeat-timeout", "3s", "--start-grace", "30s", "--dump-timeout", "5s")
+    dog.run(*limits, "--", dog.command()[0], "catches.py")
+    dog.fact("hang")
+    found = dog.cli("restart")
+    assert found.returncode == 0, found.stderr
+    assert "looking at where it hangs" in found.stderr
+    assert len(dog.facts("spawned")) == 2
+    dog.stop()

@@ -77,6 +77,7 @@ def test_R05_typo_is_one_line_and_13_at_once(dog: Watchdog, what: str) -> None:
     assert found.stderr.startswith("Error: ")
     assert len(found.stderr) < 400
     assert "\x1b" not in found.stderr
+    assert ("is empty" in found.stderr) == (what == "empty name")
     assert not dog.facts("spawned", "restarting")
     assert dog.cli("check").returncode == 3
 

@@ -168,3 +168,18 @@ def test_upgrade_to_nothing_is_refused(rig: Rig, prefix: list[str]) -> None:
     assert prefix[0] in str(answer["error"])
     assert rig.child() == child
     assert rig.cli("stop").returncode == 0
+
+
+def test_upgrade_of_one_whose_first_folder_is_gone_is_refused(rig: Rig) -> None:
+    """Started elsewhere with -C, and that place was removed: it goes on, and the command says what to do."""
+    gone = rig.folder / "gone"
+    gone.mkdir()
+    process = rig.run("-C", "..", *PLAIN, "--quiet", "--", *COMMAND, prefix=("env", "-C", str(gone)))
+    pid = rig.child()
+    gone.rmdir()
+    refused = rig.cli("upgrade")
+    assert refused.returncode == 13
+    assert "use: watchdog stop, then watchdog run" in refused.stderr
+    assert rig.child() == pid
+    assert rig.status()["watchdog"]["pid"] == process.pid
+    assert rig.cli("stop").returncode == 0

@@ -7,6 +7,7 @@ the main thread's own wait and never waits for a client.
 import contextlib
 import errno
 import os
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -166,6 +167,10 @@ class ControlServer:
         if request is None:
             self._send(client, NOT_UNDERSTOOD, last=True)
             return
+        # Who gave up on us was told that it is not done. Only a stop is still meant: that must not be missed.
+        if request[0] != "stop" and _has_gone(client.connection):
+            self._drop(client)
+            return
         answer = self._handle(*request, client)
         if answer is not None:
             self._send(client, answer, last=True)
@@ -229,6 +234,13 @@ class ControlServer:
             self._close_listener()
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._folder, SOCKET))
+
+
+def _has_gone(connection: socket.socket) -> bool:
+    """Whether the other side has closed; one that only says no more still listens."""
+    look = select.poll()
+    look.register(connection, 0)  # of a hang-up the system tells in any case
+    return any(event & select.POLLHUP for _, event in look.poll(0))
 
 
 def _place(path: str) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from watchdog_kit.records import dataclass
 
 QUIET_S = 0.2  # chosen: output that has paused so long is complete
 LOOK_S = 0.05
+# A frozen program may have used up all the processes that its user may have.
+NO_ROOM = "no stacks: there was no room for another thread of the watchdog (ulimit -u, pids.max)"
 
 Place = tuple[str, int]  # in the log: the file's identity and an offset in it
 
@@ -82,7 +84,13 @@ class SignalDumper:
             else:
                 self._put(DumpDone())
             return
-        threading.Thread(target=self._wait, args=(before, start, limit_s), name="dump", daemon=True).start()
+        thread = threading.Thread(target=self._wait, args=(before, start, limit_s), name="dump", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if self._keep is not None:
+                self._keep(Dump("none", note=NO_ROOM))
+            self._put(DumpDone())
 
     def _wait(self, before: float | None, start: Place | None, limit_s: float) -> None:
         self._look()

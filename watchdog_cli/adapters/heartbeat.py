@@ -184,7 +184,12 @@ class HeartbeatFile:
     def _signature(self) -> Signature | None:
         try:
             found = os.stat(self.path)
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None  # not yet, no more, or never
+        except OSError as error:
+            self._say_once(
+                "hidden", f"{self.path} cannot be looked at: {in_words(error)}; no heartbeat is seen"
+            )
             return None
         if not stat.S_ISREG(found.st_mode):
             self._say_once(

@@ -15,6 +15,8 @@ from typing import Any
 
 from watchdog_cli.adapters import foreign_json
 from watchdog_cli.adapters.rotating_file import make_folder
+from watchdog_cli.core.errors import StorageError
+from watchdog_kit.os_errors import in_words
 
 KEPT = 20
 RECORD = "incident.json"
@@ -87,7 +89,11 @@ class IncidentFolder:
 
 
 def list_incidents(path: str, name: str) -> list[dict[str, Any]]:
-    """Return the records of one watchdog's incidents, newest first; what is no incident is passed over."""
+    """Return the records of one watchdog's incidents, newest first; what is no incident is passed over.
+
+    Raises:
+        StorageError: the folder is not ours to read.
+    """
     found = [record for record in _records(path) if record.get("name") == name]
     # Not by the time: clocks are set back. The number of a run is never used twice.
     return sorted(found, key=lambda record: (_number(record), record["at"], record["id"]), reverse=True)
@@ -111,6 +117,8 @@ def is_id(text: str) -> bool:
 def _records(path: str) -> Iterator[dict[str, Any]]:
     try:
         entries = sorted(entry.name for entry in os.scandir(path) if is_id(entry.name))
+    except PermissionError as error:
+        raise StorageError(f"cannot read {path}: {in_words(error)}") from error
     except OSError:
         return
     for entry in entries:

@@ -5,12 +5,14 @@ upgrade keeps its lock. They are dropped when the process closes *any* descripto
 supervisor may open the lock file again. What stands in the file is for people only.
 """
 
+import contextlib
 import fcntl
 import os
 import struct
 import sys
 
-from watchdog_cli.core.errors import AlreadyRunningError, StorageError
+from watchdog_cli.core.errors import AlreadyRunningError, IdentityUnknownError, StorageError
+from watchdog_kit.os_errors import in_words
 
 HANDED_OVER = "_TRACKER_WATCHDOG_LOCK_FD"  # set across the exec of an upgrade, for ourselves only
 # struct flock: Linux has type, whence, start, length, pid; macOS start, length, pid, type, whence
@@ -44,7 +46,7 @@ class InstanceLock:
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StorageError(
-                f"cannot open {self.path}: {error.strerror}; check who owns the folder"
+                f"cannot open {self.path}: {in_words(error)}; check who owns the folder"
             ) from error
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,8 +55,9 @@ class InstanceLock:
             os.close(descriptor)
             raise AlreadyRunningError.held_by(pid, name) from error
         self.descriptor = descriptor
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # the text only informs; a full disk must not matter
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let go."""
@@ -64,15 +67,31 @@ class InstanceLock:
 
 
 def holder(path: str) -> int | None:
-    """The pid that holds the lock now; 0 when somebody does whose pid cannot be seen; None when nobody does."""
+    """The pid that holds the lock now; 0 when somebody does whose pid cannot be seen; None when nobody does.
+
+    Raises:
+        IdentityUnknownError: the file is not ours to look at.
+    """
+    # Where one can ask without trying, to read is enough: also on a file system that is read-only by now.
+    mode = os.O_RDONLY if sys.platform in _FLOCK else os.O_RDWR
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
+        descriptor = os.open(path, mode | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise unseen(path, error) from error
     try:
         return _holder_by_descriptor(descriptor)
     finally:
         os.close(descriptor)
+
+
+def unseen(path: str, error: OSError) -> IdentityUnknownError:
+    """Why nobody can tell whether a watchdog holds this lock."""
+    return IdentityUnknownError(
+        f"cannot tell whether a watchdog runs here: cannot look at {path}: {in_words(error)}; "
+        "ask as the user that runs it"
+    )
 
 
 def _holder_by_descriptor(descriptor: int) -> int | None:

@@ -80,8 +80,9 @@ class LogPump(LogIntake):
 
     def start(self) -> None:
         """Begin to move."""
-        self._thread = threading.Thread(target=self._run, name="log-pump", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="log-pump", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def child_fd(self) -> int:
         """Return a fresh descriptor of the pipe for a child's stdout and stderr; the caller closes it.

@@ -33,6 +33,7 @@ def make_folder(path: str, floor: str = "") -> None:
         floor: a folder that is never made: if it is gone, somebody has removed or moved it, and means that.
     Raises:
         FileNotFoundError: the floor is gone.
+        NotADirectoryError: something else lies there.
     """
     if not path or os.path.isdir(path):
         return
@@ -41,9 +42,9 @@ def make_folder(path: str, floor: str = "") -> None:
     make_folder(os.path.dirname(path), floor)
     try:
         os.mkdir(path, 0o700)
-    except FileExistsError:
+    except FileExistsError as error:
         if not os.path.isdir(path):
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
 
 
 class RotatingFile:

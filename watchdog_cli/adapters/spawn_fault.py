@@ -15,6 +15,8 @@ def explain(error: OSError, program: str, folder: str, environment: Mapping[str,
     """What went wrong, for which thing, and what to do."""
     if error.errno in PASSING:  # before any look at the folder: what passes is nobody's typo
         return SpawnError(f"cannot start {_shown(program)}: {error.strerror}", transient=True)
+    if not program.strip():
+        return SpawnError("the name of the program is empty; is a variable not set that it stands in?")
     if len(program) > SHOWN:
         return SpawnError(f"cannot start {_shown(program)}: {error.strerror}")
     if not os.path.isdir(folder):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from watchdog_cli.adapters.forensics import Dump
+from watchdog_cli.adapters.forensics import NO_ROOM, Dump
 from watchdog_cli.adapters.system import processes
 from watchdog_cli.core.events import DumpDone, Event
 from watchdog_cli.core.record import one_line
@@ -69,7 +69,12 @@ class StackSpy:
         if identity is None:
             self._put(DumpDone())
             return
-        threading.Thread(target=self._run, args=(identity, limit_s), name="stack-spy", daemon=True).start()
+        thread = threading.Thread(target=self._run, args=(identity, limit_s), name="stack-spy", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._keep(Dump("none", note=NO_ROOM))
+            self._put(DumpDone(identity.run_id))
 
     def _run(self, identity: "Identity", limit_s: float) -> None:
         end = time.monotonic() + limit_s - min(MARGIN_S, limit_s / 4)

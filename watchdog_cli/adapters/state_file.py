@@ -232,6 +232,7 @@ def _snapshot(record: dict[str, Any]) -> Snapshot:
         exit_code=_field(record, "exit_code", _is_int_or_none, None),
         heartbeat_file=_field(record, "heartbeat_file", _is_text, ""),
         heartbeat_timeout_s=_field(record, "heartbeat_timeout_s", _is_number, 120.0),
+        stop_timeout_s=_field(record, "stop_timeout_s", _is_number_or_none, None),
         log_dir=_field(record, "log_dir", _is_text, "logs"),
         written_at=_field(record, "written_at", _is_text, ""),
         unknown={key: value for key, value in record.items() if key not in known},

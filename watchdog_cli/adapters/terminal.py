@@ -147,12 +147,13 @@ class _Stream:
             self._parts.append(data)
         self._held += len(data)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
+            thread = threading.Thread(target=self._run, name="terminal", daemon=True)
             try:
-                self._thread.start()
+                thread.start()
             except RuntimeError:  # no thread can be had; the log has it all
                 self._give_up()
                 return
+            self._thread = thread
         self._changed.notify()
 
     # --- the writing thread --------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from watchdog_cli.adapters.identity import Identity
-from watchdog_cli.adapters.launch import Launch, child_environment
+from watchdog_cli.adapters.launch import RUN_ID, Launch, child_environment
 from watchdog_cli.adapters.mailbox import Mailbox
 from watchdog_cli.adapters.procfs import Stat
 from watchdog_cli.adapters.spawn_fault import explain
@@ -42,6 +42,9 @@ class Processes(Protocol):
     def environment_has(self, pid: int, entry: bytes, /) -> bool:
         """Whether it was started with this entry."""
 
+    def environment_value(self, pid: int, name: bytes, /) -> bytes | None:
+        """What this variable was when it was started."""
+
     def cpu_seconds(self, ticks: int, /) -> float:
         """CPU ticks in seconds."""
 
@@ -71,6 +74,20 @@ class Tree(Generic[InboxT]):
     def identity(self) -> Identity | None:
         """The present run, as long as anybody of it lives."""
         return self._identity
+
+    def told_otherwise(self, pid: int, names: Iterable[str]) -> str:
+        """The first of these variables that the next run would get with another value than a running program has.
+
+        "" for none, and for one that was given another environment than we made, or whose environment is hidden.
+        """
+        value_of = self.processes.environment_value
+        if value_of(pid, RUN_ID.encode()) is None:
+            return ""
+        for name in names:
+            value = os.path.normpath(os.fsdecode(value_of(pid, name.encode()) or b""))
+            if value != os.path.normpath(self._environment[name]):
+                return name
+        return ""
 
     def _start(
         self, argv: Sequence[str], environment: dict[str, str], *, session: bool = False, flags: int = 0

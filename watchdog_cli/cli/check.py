@@ -37,7 +37,9 @@ class CheckCommand(GroupedCommand):
 @click.command("check", cls=CheckCommand, epilog=EPILOG)
 @click.option("--docker", is_flag=True, help="Know two answers only: 0 healthy, 1 everything else.")
 @click.option(
-    "--watchdog", is_flag=True, help="Ask only whether the watchdog itself lives and answers: 0, else 3 or 5."
+    "--watchdog",
+    is_flag=True,
+    help="Ask only whether the watchdog itself lives and answers: 0, else 3, 4 or 5.",
 )
 @place_options
 def command(docker: bool, watchdog: bool, directory: str | None, name: str | None) -> None:

@@ -172,6 +172,11 @@ def _forget_what_cannot_be_written() -> None:
 def _explain_fault(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many open files; allow more of them (ulimit -n)", ExitCode.STORAGE
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return (
+            "no thread can be started; allow more processes (ulimit -u, pids.max) or memory",
+            ExitCode.STORAGE,
+        )
     if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
         # Files of ours are translated where they are written; what is left is the output.
         from watchdog_cli.adapters.log_gap import reason_of

@@ -2,6 +2,8 @@
 
 import functools
 import os
+import stat
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,6 +19,7 @@ from watchdog_kit.click_options import (
     take_given,
 )
 from watchdog_kit.kinds import Kind
+from watchdog_kit.os_errors import in_words
 
 __all__ = [
     "HOW_TO_WRITE",
@@ -85,13 +88,26 @@ def folder_of(directory: str | None, *, missing: type[WatchdogError] = UsageErro
         # A variable of a script that is not set; the present folder would be a dangerous guess.
         raise missing("-C is empty; name the folder of the program")
     try:
-        folder = os.path.abspath(os.curdir if directory is None else directory)
+        folder = _one_path(os.curdir if directory is None else directory)
     except FileNotFoundError as error:
         raise missing("the present folder was deleted; go to another one, or name one with -C") from error
-    if os.path.isdir(folder):
-        return folder
-    what = "is not a folder" if os.path.lexists(folder) else "does not exist"
+    try:
+        if stat.S_ISDIR(os.stat(folder).st_mode):
+            return folder
+        what = "is not a folder"
+    except FileNotFoundError:
+        what = "does not exist"
+    except OSError as error:
+        what = f"cannot be reached: {in_words(error)}"
     raise missing(f"the folder {folder!r} {what}; name the folder of the program with -C")
+
+
+def _one_path(folder: str) -> str:
+    """The same path for each way to a folder: a program is known again by the path of its state.
+
+    On Windows, where no program outlives its watchdog, a drive letter stays what it is.
+    """
+    return os.path.abspath(folder) if sys.platform == "win32" else os.path.realpath(folder)
 
 
 def _directory_option() -> Callable[[F], F]:

@@ -46,6 +46,8 @@ def command(since: str, goal: float, as_json: bool, directory: str | None, name:
     import gc
 
     from watchdog_cli.adapters.config_file import resolve_name
+    from watchdog_cli.adapters.system import locks
+    from watchdog_cli.wiring.places import Places
     from watchdog_cli.wiring.report import has_history, read_report
 
     gc.disable()  # a short life that makes many small records and no rings: looking for them costs a fifth of it
@@ -53,6 +55,7 @@ def command(since: str, goal: float, as_json: bool, directory: str | None, name:
     folder = folder_of(directory)
     found = resolve_name(folder, name, os.environ)
     if not has_history(folder, found):
+        locks.holder(Places(folder, found).lock)  # whether we may look at all
         raise NotRunningError(
             f"nothing was ever noted of {found!r} in {folder}; start it with: watchdog run -- COMMAND"
         )

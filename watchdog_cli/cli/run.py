@@ -35,7 +35,9 @@ def command(argv: tuple[str, ...], force: bool, directory: str | None, given: Ma
     from watchdog_cli.wiring.beginning import Order
     from watchdog_cli.wiring.run import supervise
 
-    order = Order(settings, argv, arguments=sys.argv[1:], force=force, greeting=_greeting(settings, argv))
+    order = Order(
+        settings, argv, arguments=sys.argv[1:], force=force, greeting=_greeting(settings, argv, directory)
+    )
     raise SystemExit(supervise(order))
 
 
@@ -56,7 +58,7 @@ def try_arguments(arguments: list[str]) -> None:
     load_settings(folder_of(values["directory"]), given, pid1=False)
 
 
-def _greeting(settings: "Settings", argv: tuple[str, ...]) -> list[str]:
+def _greeting(settings: "Settings", argv: tuple[str, ...], directory: str | None) -> list[str]:
     """What it does and how to look closer, for somebody who has never seen a supervisor."""
     from watchdog_kit.quantities import format_duration
 
@@ -73,8 +75,10 @@ def _greeting(settings: "Settings", argv: tuple[str, ...]) -> list[str]:
         sign = "Only its process is watched; a freeze is not noticed."
     else:
         sign = f"A sign of life ({settings.heartbeat}) is expected every {format_duration(policy.heartbeat_timeout_s)}."
-    where = "" if settings.name == "tracker" else f" --name {settings.name}"
     from watchdog_cli.adapters.typed_words import typed
+
+    where = "" if directory is None else f" {typed(['-C', settings.folder])}"
+    where += "" if settings.name == "tracker" else f" --name {settings.name}"
 
     return [
         f"watchdog keeps this running: {typed(argv)}",

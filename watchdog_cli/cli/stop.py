@@ -31,13 +31,14 @@ def command(now: bool, force: bool, directory: str | None, name: str | None) -> 
         return
     from watchdog_cli.wiring import takeover
 
-    if takeover.inspect(places, repair=False, force=force).survivor is None:
+    legacy = takeover.inspect(places, repair=False, force=force)
+    if legacy.survivor is None:
         raise NotRunningError(f"nothing runs under the name {found!r} in {folder}")
     from watchdog_cli.wiring.beginning import Order
     from watchdog_cli.wiring.run import supervise
 
     click.echo("its watchdog is gone; stopping the program it left", err=True)
-    settings = load_settings(folder, {"name": found, "quiet": True})
+    settings = takeover.as_before(load_settings(folder, {"name": found, "quiet": True}), legacy.snapshot)
     code = supervise(Order(settings, argv=("",), force=force, only_stop=True, now=now))
     if code == 0:
         click.echo(f"{found}: stopped")

@@ -76,6 +76,7 @@ class Snapshot:
     exit_code: int | None = None
     heartbeat_file: str = ""
     heartbeat_timeout_s: float = 120.0
+    stop_timeout_s: float | None = None  # None: the state is of a version that did not say
     log_dir: str = "logs"
     written_at: str = ""
     unknown: dict[str, object] = field(default_factory=dict)  # fields of a newer version, kept as they are

@@ -8,21 +8,15 @@ from watchdog_cli.adapters import state_file
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.adapters.system import controls
 from watchdog_cli.core.diagnosis import describe
-from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.events import By, Event, PauseAsked, RestartAsked, ResumeAsked, StopAsked
 from watchdog_cli.core.phases import Backoff, GivenUp, StandingBy, Up
 from watchdog_cli.core.report import exit_code
 from watchdog_cli.core.supervisor import Supervisor
 from watchdog_cli.runner import Runner
 from watchdog_cli.wiring.hub import Hub
+from watchdog_cli.wiring.refusals import BEING_STOPPED, STANDS_BY, STARTED_NOWHERE
 
 YEAR_S = 366 * 86400.0
-STANDS_BY = {
-    "ok": False,
-    "error": "it stands by: another watchdog holds the lease; restart it there",
-    "exit_code": int(ExitCode.NOT_RUNNING),
-}
-BEING_STOPPED = {"ok": False, "error": "it is being stopped", "exit_code": int(ExitCode.NOT_RUNNING)}
 
 
 class Answers:
@@ -73,7 +67,7 @@ class Answers:
                 self._do(ResumeAsked())
                 return {"ok": True, "was_paused": was_paused}
             case "arguments":
-                return {"ok": True, "arguments": self._arguments, "folder": os.getcwd()}
+                return self._own_arguments()
             case "upgrade":
                 words = request.get("command")
                 if (
@@ -92,6 +86,12 @@ class Answers:
 
     def _do(self, event: Event) -> None:
         self._runner().ask(event)
+
+    def _own_arguments(self) -> controls.Answer:
+        try:
+            return {"ok": True, "arguments": self._arguments, "folder": os.getcwd()}
+        except OSError:
+            return dict(STARTED_NOWHERE)
 
     def _restart(self, client: controls.Client) -> controls.Answer | None:
         if not self._runner().sup.want_up:

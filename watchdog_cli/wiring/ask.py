@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from watchdog_cli.adapters.signals import CONTROL
 from watchdog_cli.adapters.system import controls, locks, processes
-from watchdog_cli.core.errors import ExitCode, NotRunningError, WatchdogError
+from watchdog_cli.core.errors import ExitCode, NotRunningError, SpawnError, WatchdogError
 from watchdog_cli.wiring import takeover
 from watchdog_cli.wiring.places import Places
 
@@ -78,12 +78,17 @@ def _converse(places: Places, what: dict[str, object], say: Say) -> dict[str, ob
         if "say" in answer:
             say(str(answer["say"]))
         elif answer.get("ok") is False and answer.get("error"):
-            if answer.get("exit_code") == ExitCode.NOT_RUNNING:
-                raise NotRunningError(f"{places.name}: {answer['error']}")
-            raise WatchdogError(str(answer["error"]))
+            raise _refused(places, answer)
         else:
             return answer
     return {}
+
+
+def _refused(places: Places, answer: dict[str, object]) -> WatchdogError:
+    error, code = f"{places.name}: {answer['error']}", answer.get("exit_code")
+    if code == ExitCode.NOT_RUNNING:
+        return NotRunningError(error)
+    return SpawnError(error) if code == ExitCode.SPAWN else WatchdogError(str(answer["error"]))
 
 
 def _is_stopped(pid: int) -> bool:
@@ -147,7 +152,7 @@ def upgrade(places: Places, prefix: list[str], say: Say) -> dict[str, object]:
     Raises:
         WatchdogError: it refuses, or does not come back.
     """
-    before = _live(places)
+    before = answer(places, {"ask": "status"}, say)
     request(places, {"ask": "upgrade", "command": prefix}, say)
     end = time.monotonic() + HANDOVER_S
     while time.monotonic() < end:

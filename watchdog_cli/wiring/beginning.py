@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.adapters.identity import Identity
+from watchdog_cli.adapters.launch import HEARTBEAT
 from watchdog_cli.adapters.system import processes, trees
 from watchdog_cli.core import supervisor
 from watchdog_cli.core.events import Adopted, Begin, By, Event, PauseAsked, RestartAsked, StopAsked
 from watchdog_cli.core.facts import Fact, Notice
 from watchdog_cli.core.lease import Hold
 from watchdog_cli.core.phases import Backoff, GivenUp
+from watchdog_cli.core.policy import Source
 from watchdog_cli.core.report import State
 from watchdog_cli.core.settings import Settings
 from watchdog_cli.core.snapshot import Snapshot
@@ -138,8 +140,23 @@ class Beginning:
                 )
             )
             events.append(RestartAsked())
+        elif name := child.told_otherwise(survivor.pid, self._signs_by()):
+            tell(
+                Notice(
+                    "replaced",
+                    f"the running program (pid {survivor.pid}) cannot know where its signs of life are expected now "
+                    f"({name} is another one); restarting it",
+                )
+            )
+            events.append(RestartAsked())
         child.look()
         return events
+
+    def _signs_by(self) -> list[str]:
+        """The variables by which a program is told where its signs of life are expected."""
+        policy = self._order.settings.policy
+        by = {Source.FILE: HEARTBEAT, Source.NOTIFY: "NOTIFY_SOCKET"}
+        return [] if policy.no_heartbeat else [by[source] for source in sorted(policy.sources & by.keys())]
 
     def _say_old_end(self, tell: Callable[[Fact], None]) -> None:
         before = self._legacy.snapshot

@@ -15,9 +15,19 @@ from watchdog_cli.core import facts, lease_facts
 from watchdog_cli.core.diagnosis import describe
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.facts import Fact, Level
-from watchdog_cli.core.phases import Backoff, GivenUp, Running, Starting, Stopped, Stopping
+from watchdog_cli.core.phases import (
+    Backoff,
+    GivenUp,
+    Paused,
+    Running,
+    StandingBy,
+    Starting,
+    Stopped,
+    Stopping,
+)
 from watchdog_cli.core.snapshot import LAST_RUNS, ChildRecord, LastRun, ProcessId, Snapshot
 from watchdog_cli.core.supervisor import Supervisor
+from watchdog_cli.wiring.refusals import PAUSED, STANDS_BY, not_started
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_kit.quantities import format_duration
 from watchdog_kit.records import dataclass
@@ -97,6 +107,13 @@ class Hub:
         """Save what a successor must know."""
         self.snapshot = self._take_snapshot(sup)
         self._recorder.state(self.snapshot)
+        match sup.phase:  # whoever waits for a restart hears that none comes now
+            case Backoff() | GivenUp():
+                self._control.finish("restart", not_started(self.spawn_fault))
+            case Paused():
+                self._control.finish("restart", PAUSED)
+            case StandingBy():
+                self._control.finish("restart", STANDS_BY)
 
     def waiting(self, text: str) -> None:
         """Say who is still there."""

@@ -118,12 +118,13 @@ class Places:
         Raises:
             StorageError: that is not possible.
         """
+        from watchdog_cli.adapters.rotating_file import make_folder  # not for those who only look
+
         if not os.path.isdir(self.folder):
             raise StorageError(f"folder {self.folder} does not exist; pick another with -C")
         base = os.path.join(self.folder, BASE)
         try:
-            os.makedirs(base, mode=0o700, exist_ok=True)
-            os.makedirs(self.state_folder, mode=0o700, exist_ok=True)
+            make_folder(self.state_folder, self.folder)
             for path in (base, self.state_folder):
                 keep_private(path)
         except OSError as error:

@@ -1,7 +1,7 @@
 """The one question of a probe, with as little loaded as it takes."""
 
 from watchdog_cli.adapters.system import controls, locks
-from watchdog_cli.core.errors import ExitCode
+from watchdog_cli.core.errors import ExitCode, IdentityUnknownError
 from watchdog_cli.wiring.places import Places
 
 ANSWER_S = 1.0
@@ -10,8 +10,11 @@ PATIENT_S = 5.0  # chosen: who asks whether the watchdog lives may kill it for a
 
 def quick_code(places: Places, *, limit_s: float = ANSWER_S) -> int | None:
     """The exit code that a living watchdog gives; None when it cannot be had that way."""
-    if locks.holder(places.lock) is None:
-        return None
+    try:
+        if locks.holder(places.lock) is None:
+            return None
+    except IdentityUnknownError as error:
+        return error.exit_code
     try:
         answer = next(iter(controls.ask(places.state_folder, {"ask": "status"}, limit_s=limit_s)), {})
     except controls.NoAnswerError:
@@ -22,6 +25,9 @@ def quick_code(places: Places, *, limit_s: float = ANSWER_S) -> int | None:
 
 def watchdog_code(places: Places) -> int:
     """Whether the watchdog itself lives and answers, however its program is."""
-    if locks.holder(places.lock) is None:
-        return ExitCode.NOT_RUNNING
+    try:
+        if locks.holder(places.lock) is None:
+            return ExitCode.NOT_RUNNING
+    except IdentityUnknownError as error:
+        return error.exit_code
     return ExitCode.OK if quick_code(places, limit_s=PATIENT_S) is not None else ExitCode.UNHEALTHY

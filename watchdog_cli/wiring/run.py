@@ -317,6 +317,7 @@ class _Session:
             last=before.last if before is not None else (),
             heartbeat_file=settings.heartbeat,
             heartbeat_timeout_s=settings.policy.heartbeat_timeout_s,
+            stop_timeout_s=settings.policy.stop_timeout_s,
             log_dir=settings.log_dir,
             unknown=before.unknown if before is not None else {},
         )

@@ -9,7 +9,7 @@ from typing import Any
 from watchdog_cli.adapters import state_file
 from watchdog_cli.adapters.clock import iso
 from watchdog_cli.adapters.system import controls, locks, processes
-from watchdog_cli.core.errors import WatchdogError
+from watchdog_cli.core.errors import IdentityUnknownError, WatchdogError
 from watchdog_cli.core.report import (
     ChildPart,
     Health,
@@ -43,7 +43,17 @@ def read_status(folder: str, name: str) -> StatusReport:
 
 def _read_once(folder: str, name: str) -> StatusReport:
     places = Places(folder, name)
-    pid, live, silent = _ask_watchdog(places)
+    try:
+        pid, live, silent = _ask_watchdog(places)
+    except IdentityUnknownError as error:
+        return StatusReport(
+            name=name,
+            folder=folder,
+            state=State.UNKNOWN,
+            health=Health.UNKNOWN,
+            note=str(error),
+            **_files(places),
+        )
     snapshot, problem = _snapshot_of(live) if live is not None else (None, "")
     if snapshot is None:
         snapshot, problem = read_snapshot(places, repair=False)

@@ -4,12 +4,14 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from watchdog_cli.adapters import foreign_json, log_reader, state_file
 from watchdog_cli.adapters.identity import Identity
 from watchdog_cli.adapters.launch import RUN_ID
 from watchdog_cli.adapters.system import marked, processes
 from watchdog_cli.core.errors import AlreadyRunningError, IdentityUnknownError
+from watchdog_cli.core.settings import Settings
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.records import dataclass
@@ -181,7 +183,8 @@ def _holds_lock_file(pid: int, places: Places) -> bool:
         links = [os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)]
     except OSError:
         return False
-    return any(link.removesuffix(" (deleted)") == places.lock for link in links)
+    lock = os.path.realpath(places.lock)  # the state folder may be a link to another place
+    return any(link.removesuffix(" (deleted)") == lock for link in links)
 
 
 def same_command(snapshot: Snapshot | None, argv: Sequence[str], folder: str, pid: int) -> bool:
@@ -189,3 +192,14 @@ def same_command(snapshot: Snapshot | None, argv: Sequence[str], folder: str, pi
     if snapshot is not None and snapshot.command:
         return tuple(argv) == snapshot.command and folder == snapshot.folder
     return list(argv) == processes.command_line(pid)
+
+
+def as_before(settings: Settings, snapshot: Snapshot | None) -> Settings:
+    """The settings, with what the watchdog that is gone was told, perhaps on its command line."""
+    if snapshot is None:
+        return settings
+    policy = replace(settings.policy, heartbeat_timeout_s=snapshot.heartbeat_timeout_s)
+    if snapshot.stop_timeout_s is not None:
+        policy = replace(policy, stop_timeout_s=snapshot.stop_timeout_s)
+    heartbeat = snapshot.heartbeat_file or settings.heartbeat
+    return replace(settings, policy=policy, heartbeat=heartbeat, log_dir=snapshot.log_dir)
