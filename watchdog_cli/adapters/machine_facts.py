@@ -145,7 +145,7 @@ def cgroup_version() -> str:
 
 
 def nearest_folder(path: str) -> str:
-    """The folder itself, or the one above it in which it would be made."""
-    while not os.path.isdir(path) and path != os.path.dirname(path):
+    """The folder itself, or the one above it in which it would be made, or what stands there in its place."""
+    while not os.path.lexists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path
