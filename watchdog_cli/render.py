@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from watchdog_cli.core.errors import ExitCode
-from watchdog_cli.core.report import ChildPart, HeartbeatPart, LeasePart, RestartsPart, StatusReport
+from watchdog_cli.core.report import ChildPart, HeartbeatPart, LeasePart, RestartsPart, State, StatusReport
 from watchdog_kit.quantities import format_duration, format_size
 
 LABEL_WIDTH = 11
@@ -36,6 +36,16 @@ def headline(report: StatusReport) -> str:
     if report.health.value in (report.state.value, "not running"):
         return f"{report.name}: {report.state.value}"
     return f"{report.name}: {report.state.value}, {report.health.value}"
+
+
+def placed_headline(report: StatusReport) -> str:
+    """The headline of one among several, most of which may have the same name."""
+    return f"{headline(report)}  {_clean(report.folder)}"
+
+
+def is_at_rest(report: StatusReport) -> bool:
+    """Whether nobody waits for it, so that one line says enough."""
+    return report.state is State.STOPPED and not report.note
 
 
 def details(report: StatusReport) -> list[tuple[str, str]]:

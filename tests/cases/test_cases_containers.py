@@ -17,6 +17,15 @@ from tiny_disk import tiny_disk
 from waiting import stays_true, wait_until
 
 PLAIN = ("--no-heartbeat", *QUICK)
+SLOW = """\
+import os, sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "watchdog_cli.cli.main" and "run" in sys.argv:
+            open("loading", "w").close()
+            while os.path.exists("loading"): time.sleep(0.02)
+sys.meta_path.insert(0, Slow())
+"""
 USER = () if os.getuid() == 0 else ("--user", "--map-root-user")
 SPACE = ("unshare", *USER, "--pid", "--fork", "--kill-child", "--mount-proc")
 PIDS_OF_A_SPACE = (
@@ -78,6 +87,20 @@ def _state(pid: int) -> str:
 @pytest.fixture
 def space(rig: Rig) -> Space:
     return Space(rig)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("prefix", [SPACE, ()], ids=["process-1", "any-process"])
+def test_K02_a_stop_while_it_loads_is_heard(rig: Rig, prefix: tuple[str, ...], number: int) -> None:
+    """Process 1 is not sent what it does not handle yet; any other would end, with a traceback at Ctrl-C."""
+    rig.write("sitecustomize.py", SLOW)
+    outer = rig.run(*PLAIN, "--", "sleep", "1000", prefix=prefix, PYTHONPATH=str(rig.folder))
+    wait_until((rig.folder / "loading").exists, "a watchdog that is loading itself")
+    os.kill(_children(outer.pid)[0] if prefix else outer.pid, number)
+    (rig.folder / "loading").unlink()
+    assert outer.wait(30) == 0
+    assert "Traceback" not in rig.outputs[0].read_text()
+    assert rig.status()["state"] == "stopped"
 
 
 CLEAN = """

@@ -213,8 +213,13 @@ def test_T02_status_all_shows_each_and_the_worst_code(dog: Watchdog) -> None:
         "first": "running",
         "second": "waiting",
     }
-    assert dog.cli("stop", "--name", "second").returncode == 0
     assert dog.cli("stop", "--name", "first").returncode == 0
+    lines = dog.cli("status", "--all").stdout.splitlines()
+    assert lines[0].startswith("second: waiting")
+    assert lines[-2:] == ["", f"first: stopped  {dog.folder}"], (
+        "one at rest takes one line, behind the others"
+    )
+    assert dog.cli("stop", "--name", "second").returncode == 0
 
 
 def test_T02_answer_goes_into_a_closed_pipe_without_noise(dog: Watchdog) -> None:

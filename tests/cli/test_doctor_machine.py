@@ -105,6 +105,34 @@ def test_what_it_stands_in_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "memory limit 256MB" in text
 
 
+@pytest.mark.parametrize(
+    ("groups", "files", "limit"),
+    [
+        ("0::/a/b", {"a/memory.max": "512", "a/b/memory.max": "max"}, 512),
+        ("0::/elsewhere", {"memory.max": "512"}, 512),
+        ("0::/", {}, None),
+        (
+            "7:pids:/x\n4:memory:/a\n0::/",
+            {"memory/memory.limit_in_bytes": f"{2**63 - 4096}", "memory/a/memory.limit_in_bytes": "512"},
+            512,
+        ),
+        ("4:hugetlb,memory:/docker/x", {"memory/memory.limit_in_bytes": "512"}, 512),
+        ("4:memory:/", {"memory/memory.limit_in_bytes": f"{2**63 - 4096}"}, None),
+    ],
+)
+def test_the_memory_limit_is_found_in_both_versions_of_control_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: str, files: dict[str, str], limit: int | None
+) -> None:
+    """The smallest of ours and those above it; in a container ours is the root."""
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{content}\n")
+    (tmp_path / "own").write_text(f"{groups}\n")
+    monkeypatch.setattr(machine_facts, "CGROUPS", str(tmp_path))
+    monkeypatch.setattr(machine_facts, "OWN_GROUPS", str(tmp_path / "own"))
+    assert machine_facts.memory_limit() == limit
+
+
 def test_a_container_without_a_mark_in_its_root_is_known_by_its_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,6 +1,7 @@
 """A real systemd starts what ``install`` wrote: at boot, after a kill, never after a stop; and after a power cut."""
 
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -20,6 +21,12 @@ os.replace("args.new", "args")
 while True: time.sleep(0.05)
 """
 PLAIN = ("--no-heartbeat", "--restart-delay", "200ms", "--dump-timeout", "500ms")
+HOLD = """\
+import os, sys, time
+if "run" in sys.orig_argv and os.path.exists("hold"):
+    os.rename("hold", "held")
+    time.sleep(60)
+"""
 OFF_S = 2.5  # how long the machine is off: more than the report rounds away
 
 
@@ -187,6 +194,38 @@ def test_what_a_deaf_watchdog_leaves_is_stopped_too(box: Box) -> None:
     assert f"a program still runs under this name (pid {child})" in done(box, folder, "watchdog", "uninstall")
     done(box, folder, "watchdog", "stop")
     assert pids(status(box, folder)) == (0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_stop_is_heard_by_a_watchdog_that_has_just_begun(box: Box) -> None:
+    """SIGTERM that comes before it can be heard ends what a killed watchdog left; one that cannot start is told of."""
+    box.boot()
+    folder = place(box, "bot")
+    (folder / "sitecustomize.py").write_text(HOLD)
+    quick(box, f"Environment=PYTHONPATH={folder}")
+    done(box, folder, "watchdog", "install", *PLAIN, "--", "python", "-c", PROGRAM)
+    watchdog, child = pids(status(box, folder))
+    (folder / "hold").touch()
+    done(box, folder, "kill", "-9", str(watchdog))
+    wait_until((folder / "held").exists, "a watchdog that has just begun", 60)
+    assert pids(status(box, folder)) == (0, child)
+    done(box, folder, "systemctl", "stop", UNIT)
+    assert pids(status(box, folder)) == (0, 0)
+    assert box.show(UNIT, "ActiveState") == {"ActiveState": "inactive"}
+
+    shutil.rmtree(folder / ".watchdog")
+    (folder / ".watchdog").touch()
+    box.run("systemctl", "start", "--no-block", UNIT)
+    wait_until(
+        lambda: box.show(UNIT, "SubState")["SubState"] == "stop-post", "a watchdog that cannot start", 60
+    )
+    said = box.run("watchdog", "doctor", folder=folder)
+    assert said.returncode == 5
+    assert "does not stay up (status 14)" in said.stdout
+    assert f"{folder}/.watchdog: not a directory" in said.stdout
+    (folder / ".watchdog").unlink()
+    wait_until(lambda: box.show(UNIT, "ActiveState")["ActiveState"] == "active", "the next start", 60)
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_the_promises_stand_in_the_unit() -> None:
         "WatchdogSec=60",
         "StartLimitIntervalSec=0",
         "Restart=always",
-        "RestartPreventExitStatus=0 2 10 12 78",
+        "RestartPreventExitStatus=0 2 10 12 78 SIGTERM",
         "TimeoutStopSec=45",
         "KillMode=process",
         "OOMPolicy=continue",
@@ -113,6 +113,56 @@ def test_the_promises_stand_in_the_unit() -> None:
         assert line in text.splitlines(), line
     assert "Restart=on-abnormal" in unit_text(entry(restart_any_end=False))
     assert "WantedBy=default.target" in unit_text(entry(system=False, user=None))
+
+
+@pytest.mark.parametrize(
+    ("end", "does"),
+    [
+        ("timeout killed KILL", ["stop --now"]),
+        ("success killed TERM", ["check --watchdog", "stop"]),
+        ("signal killed KILL", []),
+        ("watchdog killed KILL", []),
+        ("oom-kill killed KILL", []),
+        ("core-dump dumped SEGV", []),
+        ("success exited 0", []),
+        ("exit-code exited 12", []),
+        ("exit-code exited 1", ["sleep 4"]),
+        ("exit-code exited 14", ["sleep 4"]),
+        ("exit-code exited 203", ["sleep 4"]),
+        ("resources  ", ["sleep 4"]),
+    ],
+)
+def test_what_follows_an_end(tmp_path: Path, end: str, does: list[str]) -> None:
+    """A stop that was not heard is made good; a signal is followed by the next watchdog soon, a failure later."""
+    assert after_end(tmp_path, end, watchdogs=3) == does
+
+
+def test_the_program_of_another_watchdog_is_not_stopped(tmp_path: Path) -> None:
+    """One that a person started holds the lock: a stop of the unit that tries again and again is not meant for it."""
+    assert after_end(tmp_path, "success killed TERM", watchdogs=0) == ["check --watchdog"]
+    assert after_end(tmp_path, "success killed TERM", watchdogs=5) == ["check --watchdog"]
+
+
+def after_end(folder: Path, end: str, *, watchdogs: int) -> list[str]:
+    """What ExecStopPost does when the watchdog has ended so, and ``check --watchdog`` ends with that code."""
+    said = f'[ "$1" = -P ] && shift 3; echo "$*"; [ "$1" != check ] || exit {watchdogs}'
+    for name, line in (("sleep", 'echo "sleep $*"'), ("python", said)):
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(0o755)
+    words = unquoted(
+        values(unit_text(entry(interpreter=str(folder / "python"))), "ExecStopPost")[0].removeprefix("-")
+    )
+    names = ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS")
+    environ = dict(zip(names, end.split(" "), strict=True)) | {"PATH": f"{folder}:/usr/bin:/bin"}
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False).stdout.splitlines()
+    place = " -C /srv/bot --name tracker"
+    assert all(line.endswith(place) or line.startswith("sleep") for line in done)
+    return [line.removesuffix(place) for line in done]
+
+
+def test_a_watchdog_that_ends_with_its_program_is_not_waited_for() -> None:
+    """With --restart never every end is final, so nothing is slowed down."""
+    assert "sleep" not in unit_text(entry(restart_any_end=False))
 
 
 def test_the_manual_names_the_lines_that_are_there() -> None:

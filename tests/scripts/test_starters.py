@@ -52,15 +52,17 @@ def _ensure(place: Rig) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(150)
 def test_ensure_starts_once_and_tells(place: Rig) -> None:
-    """The first call starts both in the background and says how they are, the second only says; both go on."""
+    """The first call starts both in the background and says how they are, the second, by a link, only says."""
     first = _ensure(place)
     assert first.returncode == 0, first.stderr
     assert "starting the tracker" in first.stdout
     assert "يبدأ تشغيل المتتبع" in first.stdout
     assert "tracker: running" in first.stdout
     one = place.status()
-    second = _ensure(place)
-    assert second.returncode == 0
+    link = place.folder / "on my desktop"
+    link.symlink_to(place.folder / "scripts" / "ensure_continuity.sh")
+    second = _call(place, str(link))
+    assert second.returncode == 0, second.stderr
     assert "starting" not in second.stdout
     two = place.status()
     assert (one["watchdog"], one["child"]["pid"]) == (two["watchdog"], two["child"]["pid"])

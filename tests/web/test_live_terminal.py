@@ -170,6 +170,34 @@ def test_all_of_them_on_one_screen(healthy):
         screen.close()
 
 
+def test_a_list_elsewhere_tells_apart_who_has_the_same_name(healthy, tmp_path):
+    """One of two that are both called tracker stops while the other has stopped before: that is a change too."""
+    other = tmp_path / "other"
+    other.mkdir()
+    healthy.run("--no-heartbeat", "-C", str(other), "--", "sleep", "600")
+    wait_until(lambda: healthy.cli("check", "-C", str(other)).returncode == 0, "the other one")
+    assert healthy.cli("stop", "-C", str(other)).returncode == 0
+    with (
+        open(tmp_path / "seen", "w+b", buffering=0) as file,
+        subprocess.Popen(
+            [str(BIN / "watchdog"), "status", "--watch", "--all"],
+            env=healthy.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+        ) as process,
+    ):
+        try:
+            seen = tmp_path / "seen"
+            wait_until(lambda: f"tracker: stopped  {other}\n" in seen.read_text(), "the one at rest")
+            wait_until(
+                lambda: f"tracker: running, healthy  {healthy.folder}\n" in seen.read_text(), "the other"
+            )
+            healthy.stop()
+            wait_until(lambda: f"tracker: stopped  {healthy.folder}\n" in seen.read_text(), "its end")
+        finally:
+            process.kill()
+
+
 def test_elsewhere_there_are_plain_lines(healthy):
     """Into a pipe goes a line for each change and each event, without colours, as soon as it happens."""
     process = subprocess.Popen(

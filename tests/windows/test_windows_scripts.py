@@ -18,6 +18,8 @@ from windows_seen import ScreenWatch
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PROMPT = b"> "
 IS_WINE = hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+# "timeout" waits; here it cannot: Wine has none and names it, and Windows wants a keyboard for it.
+WAITS = re.compile(r"timeout /t|redirection")
 # Once in some hundred times Wine's cmd.exe does not find a program that is there, and says so in these words.
 LOST = re.compile(r"Can't recognize '[^']*python[^']*' as an internal or external command, or batch script")
 
@@ -112,11 +114,11 @@ def test_menu_and_starter(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     def menu_says(word: str) -> str:
         return _asked(lambda: menu.asked(word), tell)
 
-    def starter_says() -> str:
+    def starter_says(called: str) -> str:
         done = subprocess.run(
             ["cmd", "/c", str(place / "scripts" / "ensure_continuity.bat")],
             cwd=place.parent,
-            env=_environment(),
+            env=_environment() | {"CMDCMDLINE": called},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -136,9 +138,13 @@ def test_menu_and_starter(place: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert "يبدأ تشغيل المتتبع" in started
         assert "tracker: running" in started
         assert "مجلد المتتبع" in started
-        again = _asked(starter_says, tell)
+        again = _asked(lambda: starter_says("cmd.exe"), tell)
         assert again.startswith("0 "), again
         assert "starting" not in again
+        assert WAITS.search(again) is None, "nobody waits for a key at a prompt"
+        clicked = _asked(lambda: starter_says('cmd.exe /c ""C:\\a & b\\ensure_continuity.bat" "'), tell)
+        assert clicked.startswith("0 "), clicked
+        assert WAITS.search(clicked), "its window stays"
         pids = [re.search(r"watchdog +pid (\d+)", one) for one in (started, again)]
         assert None not in pids
         assert pids[0][1] == pids[1][1]  # type: ignore[index]

@@ -9,6 +9,11 @@ from watchdog_kit.records import dataclass
 
 INOTIFY = "/proc/sys/fs/inotify"
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
+CGROUPS = "/sys/fs/cgroup"
+OWN_GROUPS = "/proc/self/cgroup"
+NO_LIMIT = (
+    1 << 62
+)  # how the first version of control groups says that there is none: the largest number, rounded
 CAP_SYS_PTRACE = 19
 TEXT_LIMIT = 65536
 
@@ -123,29 +128,32 @@ def container() -> str:
 
 
 def memory_limit() -> int | None:
-    """The memory limit of our control group in bytes; None when there is none."""
-    for line in read_text("/proc/self/cgroup").splitlines():
-        number, _, path = line.partition("::")
-        if number != "0":
+    """The memory limit of our control group in bytes, in either version of them; None when there is none."""
+    limits = []
+    for line in read_text(OWN_GROUPS).splitlines():
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if not controllers:
+            base, file = CGROUPS, "memory.max"
+        elif "memory" in controllers.split(","):
+            base, file = f"{CGROUPS}/memory", "memory.limit_in_bytes"
+        else:
             continue
-        limits = []
         while path and path != "/":
-            limits.append(read_number(f"/sys/fs/cgroup{path}/memory.max"))
+            limits.append(read_number(f"{base}{path}/{file}"))
             path = os.path.dirname(path)
-        limits.append(read_number("/sys/fs/cgroup/memory.max"))  # in a container its own group is the root
-        return min((limit for limit in limits if limit is not None), default=None)
-    return None
+        limits.append(read_number(f"{base}/{file}"))  # in a container its own group is the root
+    return min((limit for limit in limits if limit is not None and limit < NO_LIMIT), default=None)
 
 
 def cgroup_version() -> str:
     """Which control groups there are, in words."""
-    if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+    if os.path.exists(f"{CGROUPS}/cgroup.controllers"):
         return "cgroup v2"
-    return "cgroup v1" if os.path.isdir("/sys/fs/cgroup") else "no cgroups"
+    return "cgroup v1" if os.path.isdir(CGROUPS) else "no cgroups"
 
 
 def nearest_folder(path: str) -> str:
-    """The folder itself, or the one above it in which it would be made."""
-    while not os.path.isdir(path) and path != os.path.dirname(path):
+    """The folder itself, or the one above it in which it would be made, or what stands there in its place."""
+    while not os.path.lexists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path

@@ -71,11 +71,14 @@ def _show(reports: "list[StatusReport]", *, as_json: bool, show_all: bool) -> in
     elif not reports:
         click.echo("This user has no watchdog. Start one with: watchdog run -- COMMAND", err=True)
     else:
-        for number, report in enumerate(reports):
-            if number:
-                click.echo()
-            click.echo(click.style(render.headline(report), fg=render.colour(report), bold=True))
-            for line in render.body(report):
-                click.echo(line)
+        at_rest = [report for report in reports if show_all and render.is_at_rest(report)]
+        blocks = [
+            [click.style(render.headline(report), fg=render.colour(report), bold=True), *render.body(report)]
+            for report in reports
+            if report not in at_rest
+        ]
+        if at_rest:
+            blocks.append([render.placed_headline(report) for report in at_rest])
+        click.echo("\n\n".join("\n".join(lines) for lines in blocks))
     codes = {int(report.exit_code) for report in reports} or {3}
     return next(code for code in WORST_FIRST if code in codes)

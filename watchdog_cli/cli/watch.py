@@ -94,7 +94,7 @@ def _plain(scene: "Scene") -> None:
 def _plain_list(read: "Callable[[], list[StatusReport]]") -> None:
     shown: list[str] = []
     while True:
-        texts = [render.headline(report) for report in read()]
+        texts = [render.placed_headline(report) for report in read()]
         for text in texts or ["this user has no watchdog"]:
             if text not in shown:
                 _line(text)
@@ -273,7 +273,10 @@ def _live_list(read: "Callable[[], list[StatusReport]]") -> None:
     with keys.listening(), _whole_screen(Console()) as live:
         while True:
             foot = Text(f"{render.now_text()}   {ENDS}", style="dim")
-            live.update(Group(*(panel(report) for report in read()), foot), refresh=True)
+            reports = read()
+            panels = [panel(report) for report in reports if not render.is_at_rest(report)]
+            lines = [Text(render.placed_headline(report)) for report in reports if render.is_at_rest(report)]
+            live.update(Group(*panels, *lines, foot), refresh=True)
             if keys.wait(EVERY_S) in {"q", "Q", "\x1b"}:
                 return
 

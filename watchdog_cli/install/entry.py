@@ -63,12 +63,6 @@ class Entry:
         """
         return [self.interpreter, "-P", "-m", "watchdog_cli", "run", *self.options, "--", *self.command]
 
-    @property
-    def stop_argv(self) -> list[str]:
-        """Ends what a watchdog left that did not end in time."""
-        place = ["-C", self.folder, "--name", self.name]
-        return [self.interpreter, "-P", "-m", "watchdog_cli", "stop", "--now", *place]
-
     def mark(self) -> str:
         """One line of plain ASCII for a comment in the file, with nothing that means something to XML."""
         facts = {"v": 1, "name": self.name, "folder": self.folder, "interpreter": self.interpreter}

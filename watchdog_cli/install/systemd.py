@@ -14,11 +14,14 @@ from watchdog_cli.install.entry import STOP_MARGIN_S, CannotSayError, Entry, For
 SYSTEM_FOLDER = "/etc/systemd/system"
 BOOTED = "/run/systemd/system"  # sd_booted(3)
 LINGER = "/var/lib/systemd/linger"
-RESTART_S = 5
+# In between a `systemctl stop` finds nobody whom it could tell. Not less: where the folder is gone, nothing of ours
+# runs that could wait, and systemd tries again without end.
+RESTART_S = 1
+AGAIN_S = 5  # for one that could not start: what kept it does not pass sooner
 PING_S = 60  # the watchdog pings at half of it
 START_S = 90
 # After these ends systemd must not start the watchdog again: asked to stop; a wrong command line, a wrong setting or
-# a program that says so (no start mends that); gave up.
+# a program that says so (no start mends that); gave up. SIGTERM ends one that has only just begun; it is a stop too.
 FINAL = (ExitCode.OK, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.GAVE_UP, 78)
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:=,@")
 _IN_EXECUTABLE = (
@@ -144,7 +147,7 @@ def unit_text(entry: Entry) -> str:
         "NotifyAccess=main",
         f"WorkingDirectory={_folder(entry.folder)}",
         f"ExecStart={_command(entry.argv)}",
-        f"ExecStopPost=-{_after_timeout(entry.stop_argv)}",
+        f"ExecStopPost=-{_after_end(entry)}",
         f"Environment={quote(f'PATH={entry.path}')}",
     ]
     if entry.user is not None:
@@ -152,7 +155,7 @@ def unit_text(entry: Entry) -> str:
     lines += [
         f"Restart={'always' if entry.restart_any_end else 'on-abnormal'}",
         f"RestartSec={RESTART_S}",
-        f"RestartPreventExitStatus={' '.join(str(int(code)) for code in FINAL)}",
+        f"RestartPreventExitStatus={' '.join(str(int(code)) for code in FINAL)} SIGTERM",
         f"WatchdogSec={PING_S}",
         "WatchdogSignal=SIGKILL",
         f"TimeoutStartSec={START_S}",
@@ -217,10 +220,24 @@ def _command(argv: list[str]) -> str:
     return " ".join(quote(word, dollar=True) for word in argv)
 
 
-def _after_timeout(argv: list[str]) -> str:
-    """Only when the watchdog had to be killed while stopping: what it left shall not run on unwatched."""
-    script = '[ "$SERVICE_RESULT" != timeout ] || exec "$0" "$@"'
-    return " ".join(quote(word, dollar=True) for word in ["/bin/sh", "-c", script, *argv])
+def _after_end(entry: Entry) -> str:
+    """What a watchdog leaves that was asked to stop shall not run on unwatched; and whoever cannot start, waits.
+
+    Not only the one that had to be killed while stopping: SIGTERM ends a Python that has just begun before it can hear
+    it, and its predecessor may have left a program. One that another watchdog looks after is no business of ours.
+    """
+    ours = '"$0" -P -m watchdog_cli'
+    has_one = f'{ours} check --watchdog "$@"; [ $? != {int(ExitCode.NOT_RUNNING)} ]'
+    cases = [
+        f'timeout*) exec {ours} stop --now "$@"',
+        f'*" killed TERM") {has_one} || exec {ours} stop "$@"',
+    ]
+    if entry.restart_any_end:
+        final = "|".join(f'*" exited {int(code)}"' for code in FINAL)
+        cases += ['*" killed "*|*" dumped "*) ', f"{final}) ", f"*) exec sleep {AGAIN_S - RESTART_S}"]
+    script = f'case "$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS" in {";; ".join(cases)};; esac'
+    words = ["/bin/sh", "-c", script, entry.interpreter, "-C", entry.folder, "--name", entry.name]
+    return " ".join(quote(word, dollar=True) for word in words)
 
 
 def _folder(path: str) -> str:

@@ -256,7 +256,9 @@ def _state(target: Target) -> Iterator[Finding]:
     start = " ".join(["systemctl", *scope, "start", target.unit])
     if state == "failed":
         yield fault("boot", f"{text} ({facts.get('Result', '')})", f"look with: {log}; then: {start}")
-    elif facts.get("SubState") == "auto-restart":
+    elif (facts.get("SubState"), facts.get("Result")) == ("stop-post", "exit-code") or (
+        facts.get("SubState") == "auto-restart"
+    ):
         code = facts.get("ExecMainStatus", "")
         yield fault("boot", f"{target.unit} does not stay up (status {code})", f"look with: {log}")
     elif enabled != "enabled":
