@@ -36,7 +36,7 @@ class Supervisor:
         want_up: nobody has asked for the end.
         signalled_at: when a signal first asked for the end; one more is impatience.
         judged: silence is a hang.
-        ever_beat: a beat was seen under this name, by this supervisor or an earlier one.
+        ever_beat: the heartbeat file was seen to change under this name, by this supervisor or an earlier one.
         settled: a run of this supervisor has lived, so a failing spawn is no typo of the command.
         number: of the newest run under this name.
         restarts: unasked restarts in total; for reports only.
