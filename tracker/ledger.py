@@ -113,7 +113,6 @@ class Ledger:
         self._listed: set[str] = set()
         self._unwritten: list[dict[str, Any]] = []  # steps that happened but could not be noted yet
         self._unlisted: list[str] = []
-        self.damaged_lines = 0
 
     def load(self, *, repair: bool = True) -> list[Entry]:
         """Read what was told; return the alerts that became uncertain just now.
@@ -162,12 +161,10 @@ class Ledger:
         try:
             entry = self._read_step(json.loads(line))
         except (ValueError, KeyError, TypeError, RecursionError):
-            entry = None
-        if entry is None:
-            self.damaged_lines += 1  # the step that it stood for had not been taken when it was cut off
-            return
-        self._entries[entry.id] = entry
-        self._note_told(entry)
+            return  # cut off or foreign: the step that it stood for had not been taken
+        if entry is not None:
+            self._entries[entry.id] = entry
+            self._note_told(entry)
 
     def _read_step(self, told: dict[str, Any]) -> Entry | None:
         number, state = told["id"], told["state"]

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 
-def utc_text(at: datetime | None = None) -> str:
-    """Write an instant as the users' files have it, now by default: ``2025-08-15T21:24:58.686Z``."""
-    moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
+def utc_text() -> str:
+    """Write the present instant as the users' files have it: ``2025-08-15T21:24:58.686Z``."""
+    moment = datetime.now(UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 

@@ -311,11 +311,11 @@ def revision(answer: Mapping[str, Any]) -> int:
     return number(header.get("revision")) if isinstance(header, dict) else 0
 
 
-def pairs(answer: Mapping[str, Any], index: int = 0) -> list[dict[str, Any]]:
-    """The key-value pairs of one step of a transaction."""
+def pairs(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The key-value pairs of the first step of a transaction."""
     responses = answer.get("responses")
     try:
-        found = responses[index]["response_range"].get("kvs", [])  # type: ignore[index] # checked by what is caught
+        found = responses[0]["response_range"].get("kvs", [])  # type: ignore[index] # checked by what is caught
     except (IndexError, KeyError, TypeError, AttributeError):
         return []
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -6,6 +6,7 @@ and one wake-up for each change (``docs/decisions/0002`` has the figures). Elsew
 library, in its own threads.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -41,7 +42,6 @@ class InotifyNotice:
         self._changed = changed
         self._descriptor: int | None = None
         self._folder_watch: int | None = None
-        self._file_watch: int | None = None
 
     def ensure(self) -> str | None:
         """Begin to watch, or again after the folder was replaced; return why it is not possible."""
@@ -69,12 +69,9 @@ class InotifyNotice:
 
         if self._descriptor is None:
             return
-        try:
-            self._file_watch = libc.inotify_add(self._descriptor, self._path, libc.IN_MODIFY | libc.IN_ATTRIB)
-        except OSError:
-            self._file_watch = (
-                None  # not there yet, or not to be watched; the folder tells when it is put in place
-            )
+        # Not there yet, or not to be watched: the folder tells when it is put in place.
+        with contextlib.suppress(OSError):
+            libc.inotify_add(self._descriptor, self._path, libc.IN_MODIFY | libc.IN_ATTRIB)
 
     def _on_ready(self) -> None:
         if self._descriptor is None:
@@ -108,7 +105,7 @@ class InotifyNotice:
         if self._descriptor is not None:
             self._inbox.unregister(self._descriptor)
             os.close(self._descriptor)
-            self._descriptor = self._folder_watch = self._file_watch = None
+            self._descriptor = self._folder_watch = None
 
 
 FileNotice = InotifyNotice

@@ -34,10 +34,9 @@ class IncidentFolder:
         name: of the watchdog; incidents of others in the same folder are left alone.
     """
 
-    def __init__(self, path: str, name: str, *, kept: int = KEPT, floor: str = "") -> None:
+    def __init__(self, path: str, name: str, *, floor: str = "") -> None:
         self._path = path
         self._name = name
-        self._kept = kept
         self._floor = floor
 
     def keep(self, wanted_id: str, record: Mapping[str, object], files: Mapping[str, str]) -> str:
@@ -76,7 +75,7 @@ class IncidentFolder:
     def _let_go(self) -> None:
         """Remove the oldest ones, and what a killed watchdog left unfinished."""
         ours = list_incidents(self._path, self._name)
-        for record in ours[self._kept :]:
+        for record in ours[KEPT:]:
             _remove(os.path.join(self._path, record["id"]))
         with contextlib.suppress(OSError):
             for entry in os.scandir(self._path):

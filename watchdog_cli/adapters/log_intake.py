@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 from watchdog_cli.adapters.log_marks import LogMarks
-from watchdog_cli.adapters.log_reader import last_lines
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.terminal import Terminal
 
@@ -56,18 +55,6 @@ class LogIntake:
         After a spawn ``position`` may already lie behind the first words of the child.
         """
         return self._run_place
-
-    def lost_bytes(self) -> int:
-        """Return how much output could not be stored since the start."""
-        return self._log.gap.total
-
-    def log_size(self) -> int:
-        """Return the size of the present log file in bytes."""
-        return self._place[1]
-
-    def last_lines(self, count: int) -> list[bytes]:
-        """Return the last lines of the log, oldest first, read from the files."""
-        return last_lines(self._log.path, count)
 
     def _publish(self) -> None:
         self._place = (self._marks.file_id, self._log.offset)

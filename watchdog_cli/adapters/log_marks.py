@@ -41,7 +41,6 @@ class LogMarks:
         self._log = log
         self._opened = False
         self._generation = -1
-        self._birth = ""
         self._next_late = 0.0
         self._next_soon = 0.0
         self._offset = 0

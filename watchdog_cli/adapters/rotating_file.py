@@ -117,14 +117,6 @@ class RotatingFile:
             os.close(self._null)
             self._null = -1
 
-    def sync(self) -> None:
-        """Ask the disk to keep what was written; a disk that cannot is no error here."""
-        if self._fd >= 0:
-            try:
-                os.fsync(self._fd)
-            except OSError as error:
-                self.gap.say(f"cannot secure {self.path}: {reason_of(error)}")
-
     def _reopen(self) -> None:
         self._close_file()
         make_folder(os.path.dirname(self.path), self.floor)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 SINCE = "7d"
 GOAL = "99.9"
-LONGEST_S = 365 * 86_400.0
 NARROW, WIDE = 20, 120  # characters of a chart
 MARGIN = 16
 NO_SCREEN = 80
