@@ -1,5 +1,6 @@
 """What a run said last: lines of the log up to where the next run begins, and pieces between two places."""
 
+import contextlib
 import itertools
 
 from watchdog_cli.adapters import log_reader
@@ -22,13 +23,9 @@ def last_words(path: str, end: Place | None, *, start: Place | None = None, coun
         end: where the next run begins; None if none has begun: then the end of the log.
         start: where the run begins; None if nobody knows: then lines of the run before may be among them.
     """
-    try:
-        row = log_reader.open_row(path)
-    except OSError:
-        return []
     lines: list[str] = []
     room = TEXT_LIMIT
-    try:
+    with contextlib.suppress(OSError), log_reader.opened_row(path) as row:
         part = _until(row, end)
         first = None if start is None else _index(part, start)
         floor = None if start is None or first is None else (first, start[1])
@@ -38,29 +35,19 @@ def last_words(path: str, end: Place | None, *, start: Place | None = None, coun
             if room < 0:
                 break
             lines.append(text)
-    except OSError:
-        return lines[::-1]
-    finally:
-        log_reader.close_row(row)
     return lines[::-1]
 
 
 def words_between(path: str, start: Place, end: Place) -> list[str]:
     """Return the lines that were written from one place to another, with the first ones left out if there are many."""
-    try:
-        row = log_reader.open_row(path)
-    except OSError:
-        return []
-    try:
+    found = b""
+    with contextlib.suppress(OSError), log_reader.opened_row(path) as row:
         part = _until(row, end)
         first = _index(part, start)
-        if first is None or not part:
-            return []
-        found = b"".join(log_reader.pieces_forward(part, (first, start[1])))[-PIECE_LIMIT:]
-    except OSError:
+        if first is not None:
+            found = b"".join(log_reader.pieces_forward(part, (first, start[1])))[-PIECE_LIMIT:]
+    if not found:
         return []
-    finally:
-        log_reader.close_row(row)
     return [_bounded(for_screen(line, colours=False)) for line in found.split(b"\n")]
 
 

@@ -3,8 +3,10 @@
 The files of a log form a *row*, newest first. A *place* is (index in the row, offset in that file).
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from watchdog_cli.adapters import sharing
@@ -102,6 +104,19 @@ def close_row(row: list[LogFile]) -> None:
         log.close()
 
 
+@contextlib.contextmanager
+def opened_row(path: str) -> Iterator[list[LogFile]]:
+    """The row, for as long as it is looked at; a log that may not be read is one that is not there."""
+    try:
+        row = open_row(path)
+    except OSError:
+        row = []
+    try:
+        yield row
+    finally:
+        close_row(row)
+
+
 def lines_backwards(row: list[LogFile], floor: Place | None = None) -> Iterator[Line]:
     """Yield all lines, the last one first, back to ``floor``."""
     last, lowest = floor or (len(row) - 1, 0)
@@ -171,18 +186,8 @@ def last_lines(path: str, count: int) -> list[bytes]:
 
     A log that cannot be read has none.
     """
-    found: list[bytes] = []
-    try:
-        row = open_row(path)
-    except OSError:
-        return found
-    try:
-        for line in lines_backwards(row):
-            if len(found) >= count:
-                break
-            found.append(line.data.rstrip(b"\r\n"))
-    finally:
-        close_row(row)
+    with opened_row(path) as row:
+        found = [line.data.rstrip(b"\r\n") for line in islice(lines_backwards(row), count)]
     found.reverse()
     return found
 

@@ -176,13 +176,7 @@ def read_samples(path: str, since: float) -> bytes:
     Args:
         since: files that were last written before this time (unix seconds) are left out too.
     """
-    from watchdog_cli.adapters.log_reader import close_row, open_row
+    from watchdog_cli.adapters.log_reader import opened_row
 
-    try:
-        row = open_row(path)
-    except OSError:
-        return b""
-    try:
+    with opened_row(path) as row:
         return b"".join(file.read(0, 2 * SIZE) for file in reversed(row) if file.changed_at >= since)
-    finally:
-        close_row(row)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from watchdog_cli.adapters.clock import SystemClock, iso
+from watchdog_cli.adapters.clock import SystemClock
 from watchdog_cli.adapters.journal import Recorder
 from watchdog_cli.adapters.notify_socket import tell_manager
 from watchdog_cli.adapters.system import controls, processes
@@ -21,6 +21,7 @@ from watchdog_cli.core.supervisor import Supervisor
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_kit.quantities import format_duration
 from watchdog_kit.records import dataclass
+from watchdog_kit.wall_time import iso
 
 SAVED_UNLIMITED = (
     100  # restarts in the state file when there is no cap: they are for display, and written each time

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from watchdog_cli import __version__
-from watchdog_cli.adapters.clock import SystemClock, iso
+from watchdog_cli.adapters.clock import SystemClock
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.adapters.journal import Recorder
 from watchdog_cli.adapters.launch import CARRIED, HEARTBEAT, STATE, Launch
@@ -37,6 +37,7 @@ from watchdog_cli.wiring.sinks import Sinks
 from watchdog_cli.wiring.takeover import Legacy
 from watchdog_kit.atomic_file import sweep_temps
 from watchdog_kit.os_errors import in_words
+from watchdog_kit.wall_time import iso
 
 if TYPE_CHECKING:
     from watchdog_cli.wiring.lease import LeaseKeeper
