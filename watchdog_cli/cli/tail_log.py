@@ -14,7 +14,6 @@ from watchdog_cli.wiring.places import Places
 
 INTERRUPTED = 130
 STATE_LIMIT = 1 << 20  # bytes; no state of ours is larger
-CLOSED_PIPE = 141
 
 
 @click.command("tail-log", cls=GroupedCommand)
@@ -69,17 +68,10 @@ def command(
     try:
         LogView(wish, places, path).show()
     except KeyboardInterrupt:
-        _leave(INTERRUPTED)
-    except BrokenPipeError:
-        _leave(CLOSED_PIPE)
-
-
-def _leave(code: int) -> None:
-    """End at once and without a word; what could not be written any more is let go."""
-    with contextlib.suppress(OSError, ValueError):
-        if sys.stdout is not None:
+        # At once and without a word; what could not be written yet is let go.
+        with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(code)
+        raise SystemExit(INTERRUPTED) from None
 
 
 # --- what is asked for -------------------------------------------------------------------------------------
