@@ -179,7 +179,7 @@ class ChildTree(PosixTree[Inbox]):
         leader = everyone.get(identity.pid)
         if not self._leader_gone and leader is not None and leader.start_ticks == identity.start_ticks:
             roots.add(identity.pid)
-        if self._is_our_child and self._holds_orphans and not self._is_mixed:
+        if self._is_our_child and self.owns_all_children:
             me = os.getpid()  # all our children are of the tree: the leader, and its orphans
             roots.update(one.pid for one in everyone.values() if one.parent == me)
             return roots

@@ -21,6 +21,7 @@ PIECE = 65536
 LEAST_TRY_S = 0.2
 UNAUTHENTICATED = 16  # codes of gRPC
 NOT_FOUND = 5
+NO_LEADER = (14, 4)  # UNAVAILABLE, DEADLINE_EXCEEDED
 SLEEP_OF_A_FULL_DISK = "NOSPACE"
 NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
 NO_SUCH_USER = "authentication failed"  # parts of what etcd says
@@ -131,9 +132,7 @@ class Etcd:
                 continue
             if status != http.client.OK or "error" in answer:
                 refused = _refusal(status, answer)
-                if (
-                    refused.code in (14, 4) and turn < count - 1
-                ):  # UNAVAILABLE, DEADLINE_EXCEEDED: no leader there
+                if refused.code in NO_LEADER and turn < count - 1:
                     problem = str(refused)
                     continue
                 self._first = index
@@ -301,14 +300,17 @@ def behind(prefix: str) -> str:
 
 def term(answer: Mapping[str, Any]) -> int:
     """In which reign of a leader the answer was given."""
-    header = answer.get("header")
-    return number(header.get("raft_term")) if isinstance(header, dict) else 0
+    return _in_header(answer, "raft_term")
 
 
 def revision(answer: Mapping[str, Any]) -> int:
     """At which revision of the store the answer was given."""
+    return _in_header(answer, "revision")
+
+
+def _in_header(answer: Mapping[str, Any], name: str) -> int:
     header = answer.get("header")
-    return number(header.get("revision")) if isinstance(header, dict) else 0
+    return number(header.get(name)) if isinstance(header, dict) else 0
 
 
 def pairs(answer: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from watchdog_cli.adapters import boot_clock, life
+from watchdog_cli.adapters.log_row import LogRow
 from watchdog_cli.core.samples import CENTI, EVERY_S, KIBI, NEVER, head_line, life_tag, sample_line
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class SampleFile:
         """Nothing is opened yet."""
         self._path = path
         self._size = size
-        self._backups = backups
+        self._row = LogRow(path, size, backups)
         self._descriptor = -1
 
     def begin(self, text: str) -> bool:
@@ -163,10 +164,7 @@ class SampleFile:
         if os.fstat(self._descriptor).st_size < self._size:
             return
         self.close()
-        for number in range(self._backups, 1, -1):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{self._path}.{number - 1}", f"{self._path}.{number}")
-        os.replace(self._path, f"{self._path}.1")
+        self._row.shift()
         self._descriptor = os.open(self._path, flags, 0o600)
 
 

@@ -15,9 +15,9 @@ from watchdog_cli.core import facts, lease_facts
 from watchdog_cli.core.diagnosis import describe
 from watchdog_cli.core.errors import ExitCode
 from watchdog_cli.core.facts import Fact, Level
-from watchdog_cli.core.phases import Backoff, GivenUp, Running, Starting, Stopped, Stopping
+from watchdog_cli.core.phases import Running, Starting, Stopped, Stopping
 from watchdog_cli.core.snapshot import LAST_RUNS, ChildRecord, LastRun, ProcessId, Snapshot
-from watchdog_cli.core.supervisor import Supervisor
+from watchdog_cli.core.supervisor import Supervisor, next_start
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_kit.quantities import format_duration
 from watchdog_kit.records import dataclass
@@ -186,11 +186,6 @@ class Hub:
             process = ProcessId(phase.run.pid, self._start_ticks(), self._child_started_at)
             child = ChildRecord(process, phase.run.id, phase.run.number)
         state, _ = describe(sup, time.monotonic(), degraded=False)
-        next_start = None
-        if isinstance(phase, Backoff):
-            next_start = phase.until
-        elif isinstance(phase, GivenUp):
-            next_start = phase.retry_at
         over = isinstance(phase, Stopped)
         return replace(
             self.snapshot,
@@ -202,7 +197,7 @@ class Hub:
             ever_beat=sup.ever_beat,
             paused=sup.pause is not None,
             pause_until=sup.pause.until if sup.pause is not None else None,
-            next_start=next_start,
+            next_start=next_start(sup),
             last=self._last,
             ended=state.value if over else "",
             exit_code=phase.exit_code if isinstance(phase, Stopped) else None,
