@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from watchdog_kit.os_errors import in_words
+
 if TYPE_CHECKING:  # the observer needs none
     from watchdog_cli.adapters.inbox import Inbox
 
@@ -52,13 +54,13 @@ class InotifyNotice:
         try:
             descriptor = libc.inotify_open()
         except OSError as error:
-            return f"{error.strerror or error}"
+            return in_words(error)
         mask = libc.IN_CLOSE_WRITE | libc.IN_MOVED_TO | libc.IN_DELETE_SELF | libc.IN_MOVE_SELF
         try:
             self._folder_watch = libc.inotify_add(descriptor, self._folder, mask)
         except OSError as error:
             os.close(descriptor)
-            return f"{error.strerror or error}"
+            return in_words(error)
         self._descriptor = descriptor
         self._watch_file()
         self._inbox.register(descriptor, self._on_ready)

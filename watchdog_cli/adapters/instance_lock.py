@@ -11,6 +11,7 @@ import struct
 import sys
 
 from watchdog_cli.core.errors import AlreadyRunningError, StorageError
+from watchdog_kit.os_errors import in_words
 
 HANDED_OVER = "_TRACKER_WATCHDOG_LOCK_FD"  # set across the exec of an upgrade, for ourselves only
 # struct flock: Linux has type, whence, start, length, pid; macOS start, length, pid, type, whence
@@ -44,7 +45,7 @@ class InstanceLock:
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StorageError(
-                f"cannot open {self.path}: {error.strerror}; check who owns the folder"
+                f"cannot open {self.path}: {in_words(error)}; check who owns the folder"
             ) from error
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

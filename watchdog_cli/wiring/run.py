@@ -260,7 +260,7 @@ class _Session:
         try:
             server = NotifyServer(self._inbox, self._places.notify, self._run_id)
         except OSError as error:
-            raise StorageError(f"cannot make the socket {self._places.notify}: {error.strerror}") from error
+            raise StorageError(f"cannot make the socket {self._places.notify}: {in_words(error)}") from error
         stack.callback(server.close)
         return server
 

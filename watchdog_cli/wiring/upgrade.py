@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from watchdog_cli.adapters.signals import hold
 from watchdog_cli.adapters.system import locks
+from watchdog_kit.os_errors import in_words
 
 
 def own_prefix() -> list[str]:
@@ -56,4 +57,4 @@ def become(
         try:
             os.execve(words[0], [*words, *arguments], environment)  # noqa: S606 - our own program, no shell
         except OSError as error:
-            print(f"watchdog: cannot start {words[0]}: {error.strerror}", file=sys.stderr)
+            print(f"watchdog: cannot start {words[0]}: {in_words(error)}", file=sys.stderr)

@@ -11,6 +11,7 @@ import sys
 import time
 
 from watchdog_cli.core.errors import AlreadyRunningError, StorageError
+from watchdog_kit.os_errors import in_words
 
 assert sys.platform == "win32"
 
@@ -40,7 +41,7 @@ class InstanceLock:
             descriptor = os.open(self.path, _FLAGS | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(
-                f"cannot open {self.path}: {error.strerror}; check who owns the folder"
+                f"cannot open {self.path}: {in_words(error)}; check who owns the folder"
             ) from error
         for pause_s in (*_PAUSES_S, None):
             if _lock(descriptor):
