@@ -130,7 +130,7 @@ def test_kernel_limits_are_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
                 taken.append(libc.inotify_open())
             except OSError:
                 break
-        assert bench.notice.ensure() == "Too many open files"
+        assert bench.notice.ensure() == "too many open files"
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for descriptor in taken:
