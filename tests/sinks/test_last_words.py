@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from watchdog_cli.adapters.last_words import LINE_LIMIT, TEXT_LIMIT, last_words, words_between
-from watchdog_cli.adapters.log_marks import inode_of
+from watchdog_cli.adapters.log_reader import inode_of
 
 
 def log_of(folder: Path, *parts: bytes) -> Path:
@@ -16,7 +16,7 @@ def log_of(folder: Path, *parts: bytes) -> Path:
 
 
 def place(path: Path, offset: int) -> tuple[str, int]:
-    return f"{inode_of(str(path))}:birth", offset
+    return f"{inode_of(path.stat())}:birth", offset
 
 
 def lines(first: int, last: int) -> bytes:

@@ -40,7 +40,8 @@ def load_settings(
         UsageError: the command line contradicts itself or another place.
         ConfigError: the file or a variable is wrong.
     """
-    from watchdog_cli.core.options import ENV_PREFIX, OPTIONS, build, foreign_variables
+    from watchdog_cli.core.options import ENV_PREFIX, OPTIONS, foreign_variables
+    from watchdog_cli.core.settings import build
     from watchdog_kit.settings import SettingsError, load
 
     where = os.path.abspath(folder)

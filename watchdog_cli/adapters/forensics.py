@@ -9,13 +9,12 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 
+from watchdog_cli.adapters.log_marks import Position
 from watchdog_cli.core.events import DumpDone, Event
 from watchdog_kit.records import dataclass
 
 QUIET_S = 0.2  # chosen: output that has paused so long is complete
 LOOK_S = 0.05
-
-Place = tuple[str, int]  # in the log: the file's identity and an offset in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Dump:
 
     source: str
     text: str = ""
-    span: tuple[Place, Place] | None = None
+    span: tuple[Position, Position] | None = None
     note: str = ""
 
 
@@ -45,7 +44,7 @@ class SignalDumper:
         send: Callable[[int], bool],
         last_output: Callable[[], float | None],
         put: Callable[[Event], None],
-        place: Callable[[], Place] | None = None,
+        place: Callable[[], Position] | None = None,
         keep: Callable[[Dump], None] | None = None,
         look: Callable[[], None] = lambda: None,
         otherwise: Callable[[float], None] | None = None,
@@ -84,7 +83,7 @@ class SignalDumper:
             return
         threading.Thread(target=self._wait, args=(before, start, limit_s), name="dump", daemon=True).start()
 
-    def _wait(self, before: float | None, start: Place | None, limit_s: float) -> None:
+    def _wait(self, before: float | None, start: Position | None, limit_s: float) -> None:
         self._look()
         pause = threading.Event()  # never set; waiting on it is a sleep that says what it is
         waited = quiet = 0.0

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 
 from watchdog_cli.adapters import log_reader
+from watchdog_cli.adapters.log_marks import Position
 from watchdog_cli.adapters.log_reader import LogFile
 from watchdog_cli.adapters.log_text import for_screen
 
@@ -12,10 +13,10 @@ LINE_LIMIT = 4000  # characters of one line; of a longer one its two ends
 TEXT_LIMIT = 200_000  # characters of all lines
 PIECE_LIMIT = 200_000  # bytes between two places
 
-Place = tuple[str, int]  # the file's identity and an offset in it, as the pump gives it
 
-
-def last_words(path: str, end: Place | None, *, start: Place | None = None, count: int = LINES) -> list[str]:
+def last_words(
+    path: str, end: Position | None, *, start: Position | None = None, count: int = LINES
+) -> list[str]:
     """Return the last lines of one run, oldest first, fit for a screen and bounded in every way.
 
     Args:
@@ -38,7 +39,7 @@ def last_words(path: str, end: Place | None, *, start: Place | None = None, coun
     return lines[::-1]
 
 
-def words_between(path: str, start: Place, end: Place) -> list[str]:
+def words_between(path: str, start: Position, end: Position) -> list[str]:
     """Return the lines that were written from one place to another, with the first ones left out if there are many."""
     found = b""
     with contextlib.suppress(OSError), log_reader.opened_row(path) as row:
@@ -51,7 +52,7 @@ def words_between(path: str, start: Place, end: Place) -> list[str]:
     return [_bounded(for_screen(line, colours=False)) for line in found.split(b"\n")]
 
 
-def _until(row: list[LogFile], end: Place | None) -> list[LogFile]:
+def _until(row: list[LogFile], end: Position | None) -> list[LogFile]:
     """The row as it was when the log ended there; all of it if that file is gone."""
     index = None if end is None else _index(row, end)
     if index is None or end is None:
@@ -60,7 +61,7 @@ def _until(row: list[LogFile], end: Place | None) -> list[LogFile]:
     return row[index:]
 
 
-def _index(row: list[LogFile], place: Place) -> int | None:
+def _index(row: list[LogFile], place: Position) -> int | None:
     inode = place[0].rpartition(":")[0]
     return next((number for number, log in enumerate(row) if log.inode == inode), None)
 

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 
-from watchdog_cli.adapters.log_marks import LogMarks
+from watchdog_cli.adapters.log_marks import LogMarks, Position
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.terminal import Terminal
 
@@ -45,11 +45,11 @@ class LogIntake:
         self._marks.note(log.offset)
         self._publish()
 
-    def position(self) -> tuple[str, int]:
-        """Return where the log ends now: the file's identity and an offset in it. For the journal."""
+    def position(self) -> Position:
+        """Return where the log ends now. For the journal."""
         return self._place
 
-    def run_position(self) -> tuple[str, int]:
+    def run_position(self) -> Position:
         """Return where the output of the run begins for which ``child_fd`` was called last.
 
         After a spawn ``position`` may already lie behind the first words of the child.

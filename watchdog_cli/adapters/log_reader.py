@@ -30,6 +30,11 @@ class Line(NamedTuple):
     left_out: int = 0
 
 
+def inode_of(found: os.stat_result) -> str:
+    """``device:inode``: which file it is, whatever its name; a file that is gone may leave it to another one."""
+    return f"{found.st_dev}:{found.st_ino}"
+
+
 class LogFile:
     """One file of the row, held open: a later rename or removal does not matter to it."""
 
@@ -41,7 +46,7 @@ class LogFile:
         """
         self.file: BinaryIO = open(path, "rb", buffering=0, opener=sharing.to_read)  # noqa: SIM115 - closed by ``close``
         found = os.fstat(self.file.fileno())
-        self.inode = f"{found.st_dev}:{found.st_ino}"
+        self.inode = inode_of(found)
         self.size = found.st_size
         self.changed_at = found.st_mtime
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 from watchdog_cli.adapters.log_gap import Gap, gap_line, reason_of
+from watchdog_cli.adapters.log_reader import inode_of
 from watchdog_cli.adapters.log_row import LogRow
 from watchdog_cli.core.errors import StorageError
 
@@ -49,7 +50,7 @@ def make_folder(path: str, floor: str = "") -> None:
 class RotatingFile:
     """One log under one name, with ``backups`` older ones beside it: ``NAME.1`` is the newest of them.
 
-    One thread at a time may use it. ``offset``, ``file_id`` and ``gap.total`` may be read by any.
+    One thread at a time may use it. ``offset``, ``inode`` and ``gap.total`` may be read by any.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class RotatingFile:
         self.offset = 0
         self.gap = Gap(path, on_problem, on_recovered)
         self.generation = 0  # grows whenever another file, or an emptied one, goes by the name
-        self.file_id = ""  # device and inode; a number used again is told apart by the generation
+        self.inode = ""  # with the device; a number used again is told apart by the generation
         self._fd = -1
         self._key = (0, 0)
         self._seam = self.size - min(SEAM, self.size // 4)
@@ -131,7 +132,7 @@ class RotatingFile:
             raise
         self._fd = fd
         self._key = (found.st_dev, found.st_ino)
-        self.file_id = f"{found.st_dev}:{found.st_ino}"
+        self.inode = inode_of(found)
         self._line_open = None
         self._checked = time.monotonic()
         self.generation += 1

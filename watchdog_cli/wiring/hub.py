@@ -8,6 +8,7 @@ from datetime import datetime
 
 from watchdog_cli.adapters.clock import SystemClock
 from watchdog_cli.adapters.journal import Recorder
+from watchdog_cli.adapters.log_marks import Position
 from watchdog_cli.adapters.notify_socket import tell_manager
 from watchdog_cli.adapters.system import controls, processes
 from watchdog_cli.adapters.terminal import Terminal
@@ -54,8 +55,8 @@ class Hub:
         recorder: Recorder,
         terminal: Terminal,
         control: controls.ControlServer,
-        log_position: Callable[[], tuple[str, int]],
-        run_position: Callable[[], tuple[str, int]],
+        log_position: Callable[[], Position],
+        run_position: Callable[[], Position],
         start_ticks: Callable[[], int | None],
         sinks: Sinks,
         greeting: Sequence[str],
