@@ -113,6 +113,7 @@ class Sinks:
     def dumper(self) -> SignalDumper:
         """Who gets the stacks of a frozen program: its own handler, else py-spy."""
         return SignalDumper(
+            who=lambda: self._child.identity,
             fields=lambda: self._heartbeat.fields,
             send=self._child.send_to_leader,
             last_output=lambda: self._pump.last_output,
