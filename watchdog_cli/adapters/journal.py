@@ -72,7 +72,12 @@ class Recorder:
         self._state_path = state_path
         self._on_problem = on_problem
         self._journal = RotatingFile(
-            journal_path, JOURNAL_SIZE, JOURNAL_BACKUPS, gap_note=_journal_gap, floor=floor
+            journal_path,
+            JOURNAL_SIZE,
+            JOURNAL_BACKUPS,
+            gap_note=_journal_gap,
+            mend="pick another folder with -C",
+            floor=floor,
         )
         self._log = RotatingFile(log_path, log_size, min(log_backups, JOURNAL_BACKUPS), floor=floor)
         self._journal.open()
