@@ -34,7 +34,7 @@ class FolderLock:
             StorageError: the file cannot be made, or the file system knows no locks.
         """
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(
                 f"cannot open {self._path}: {in_words(error)}; is the folder writable?"

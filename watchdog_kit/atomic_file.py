@@ -13,15 +13,7 @@ from collections.abc import Callable
 
 _SUFFIX = ".wdtmp"
 _MARK_LENGTH = 8
-_FLAGS = (
-    os.O_WRONLY
-    | os.O_CREAT
-    | os.O_EXCL
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_NOINHERIT", 0)
-)
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 # A reader or a virus scanner holds the target open for a moment: Windows refuses the rename meanwhile.
 _SHARING_ERRORS = (5, 32)
 # Growing, and never long: of the moments that somebody leaves who reads without rest, one in twenty was free when it
@@ -74,7 +66,7 @@ class Steps:
         if sys.platform == "win32":
             return  # a folder cannot be opened there; the file system keeps renames in its own journal
         try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except PermissionError:
             return  # a folder may be writable without being readable
         try:

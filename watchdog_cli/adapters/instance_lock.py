@@ -42,7 +42,7 @@ class InstanceLock:
                 os.set_inheritable(descriptor, False)
                 self.was_handed_over = True
             else:
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(
                 f"cannot open {self.path}: {in_words(error)}; check who owns the folder"
@@ -67,7 +67,7 @@ class InstanceLock:
 def holder(path: str) -> int | None:
     """The pid that holds the lock now; 0 when somebody does whose pid cannot be seen; None when nobody does."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR)
     except OSError:
         return None
     try:

@@ -153,12 +153,7 @@ class SampleFile:
     def _make_room(self) -> None:
         self.close()
         flags = (
-            os.O_WRONLY
-            | os.O_CREAT
-            | os.O_APPEND
-            | getattr(os, "O_CLOEXEC", 0)
-            | getattr(os, "O_BINARY", 0)
-            | getattr(os, "O_NONBLOCK", 0)
+            os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         )
         self._descriptor = os.open(self._path, flags, 0o600)
         if os.fstat(self._descriptor).st_size < self._size:

@@ -58,7 +58,7 @@ class Holding:
 
     def _written(self) -> float | None:
         with contextlib.suppress(OSError):
-            descriptor = os.open(self._places.guard, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self._places.guard, os.O_RDONLY)
             try:
                 return read_end(descriptor)
             finally:

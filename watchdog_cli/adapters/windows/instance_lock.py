@@ -18,7 +18,7 @@ assert sys.platform == "win32"
 HANDED_OVER = "_TRACKER_WATCHDOG_LOCK_FD"  # an upgrade in place does not exist here; the name is of the seam
 _AT = 1 << 30
 _PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.2)  # chosen: half a second; a question takes microseconds
-_FLAGS = os.O_RDWR | os.O_BINARY | os.O_NOINHERIT
+_FLAGS = os.O_RDWR | os.O_BINARY
 
 
 class InstanceLock:
