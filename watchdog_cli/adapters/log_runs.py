@@ -23,6 +23,15 @@ class RunStart:
     before: str  # how the run before it ended; empty if nothing is known
 
 
+def journal_stamp(path: str) -> tuple[int, int]:
+    """Return something that changes whenever a fact is added."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_size
+
+
 class RunFinder:
     """Reads the journal of one watchdog, as far back as it is asked."""
 
@@ -49,11 +58,7 @@ class RunFinder:
 
     def stamp(self) -> tuple[int, int]:
         """Return something that changes when the journal does."""
-        try:
-            found = os.stat(self._journal_path)
-        except OSError:
-            return 0, 0
-        return found.st_ino, found.st_size
+        return journal_stamp(self._journal_path)
 
     def newest(self, after: str) -> list[RunStart]:
         """Return the runs that came after the one that began at ``after`` (ISO), oldest first."""
