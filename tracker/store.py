@@ -332,9 +332,8 @@ class Store:
         self._sequence += 1
 
     def _prune(self) -> None:
-        with contextlib.suppress(
-            OSError, StorageError
-        ):  # one too many does no harm; the next save tries again
+        # One too many does no harm; the next save tries again.
+        with contextlib.suppress(OSError, StorageError):
             found = backups.list_backups(self._place.backups)
             for name in backups.superfluous(found, self._max_backups):
                 self._steps.remove(os.path.join(self._place.backups, name))

@@ -20,10 +20,8 @@ SLEEPER = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
 USER = 61_234  # nobody's, so that nobody else's processes count
 AS_SOMEBODY = (
     *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"),
-    *(
-        "--inh-caps=-all,+dac_override",
-        "--ambient-caps=-all,+dac_override",
-    ),  # may read all files, is not root
+    # May read all files, is not root.
+    *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"),
 )
 ROOTS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 

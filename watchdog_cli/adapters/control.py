@@ -79,9 +79,7 @@ class ControlServer:
             OSError: the socket cannot be made.
         """
         self._close_listener()
-        listener = socket.socket(
-            socket.AF_UNIX, socket.SOCK_STREAM
-        )  # not inherited, as all that Python opens
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.setblocking(False)
             with _short_path(self._folder) as folder:

@@ -124,9 +124,8 @@ def main(arguments: list[str] | None = None) -> None:
         if stream is not None and hasattr(stream, "reconfigure"):
             if sys.platform == "win32" and not stream.isatty():
                 stream.reconfigure(encoding="utf-8")  # else it were the code page of some old program
-            stream.reconfigure(
-                errors="replace"
-            )  # a terminal that cannot show a character still gets the rest
+            # A terminal that cannot show a character still gets the rest.
+            stream.reconfigure(errors="replace")
     try:
         code = group.main(args=arguments, prog_name="watchdog", standalone_mode=False)
     except WatchdogError as error:

@@ -115,9 +115,8 @@ class Format(Protocol):
 
     title: str
     of_windows: bool = False  # how its commands are quoted
-    waits_for_start: bool = (
-        False  # whether its command returns when the watchdog is up, and fails when it is not
-    )
+    # Whether its command returns when the watchdog is up, and fails when it is not.
+    waits_for_start: bool = False
 
     def unit(self, name: str) -> str:
         """What the manager calls the entry."""

@@ -21,9 +21,8 @@ START_S = 90
 # a program that says so (no start mends that); gave up.
 FINAL = (ExitCode.OK, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.GAVE_UP, 78)
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:=,@")
-_IN_EXECUTABLE = (
-    "\"'\\$"  # systemd refuses the quotes, and expands the dollar in the name that the program sees
-)
+# systemd refuses the quotes, and expands the dollar in the name that the program sees.
+_IN_EXECUTABLE = "\"'\\$"
 
 
 class Systemd(Format):

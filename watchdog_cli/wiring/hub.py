@@ -24,9 +24,8 @@ from watchdog_kit.quantities import format_duration
 from watchdog_kit.records import dataclass
 from watchdog_kit.wall_time import iso
 
-SAVED_UNLIMITED = (
-    100  # restarts in the state file when there is no cap: they are for display, and written each time
-)
+# Restarts in the state file when there is no cap: they are for display, and written each time.
+SAVED_UNLIMITED = 100
 CLOCK_STEP_S = 1.5  # chosen: more than any slewing, less than a person would call a step
 QUIET_KINDS = frozenset({"healthy"})  # too much for the screen of somebody who has just seen it start
 

@@ -29,9 +29,8 @@ def client_prefix() -> list[str]:
 
 def objection(prefix: Sequence[str]) -> str:
     """Why these words cannot be started; "" when nothing speaks against it."""
-    if (
-        sys.platform == "win32"
-    ):  # a process cannot replace its program, and the job object would end the child
+    # A process cannot replace its program, and the job object would end the child.
+    if sys.platform == "win32":
         return "not possible on Windows; use: watchdog stop, then watchdog run"
     if not os.access(prefix[0], os.X_OK):
         return f"{prefix[0]} is not executable"
