@@ -136,7 +136,7 @@ class Format(Protocol):
 
     def decode(self, content: bytes) -> str:
         """The file as text, whatever its bytes."""
-        ...
+        return content.decode("utf-8", "replace")
 
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
         """Why nothing can be installed here; None when it can."""

@@ -48,10 +48,6 @@ class Systemd(Format):
         """The unit."""
         return unit_text(entry).encode()
 
-    def decode(self, content: bytes) -> str:
-        """The unit as text."""
-        return content.decode("utf-8", "replace")
-
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
         """Why nothing can be installed here."""
         if not os.path.isdir(BOOTED):
