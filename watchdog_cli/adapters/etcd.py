@@ -264,10 +264,12 @@ def decoded(value: object) -> bytes:
 
 
 def number(value: object) -> int:
-    """A number of an answer, which stands in a text and is left out when it is 0."""
-    if isinstance(value, str) and value.lstrip("-").isdigit() and len(value) < 20:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    """A number of an answer, which stands in a text and is left out when it is 0; 0 for what is none of 64 bits."""
+    try:
+        found = int(value) if isinstance(value, str | int) else 0
+    except ValueError:
+        return 0
+    return found if abs(found) < 1 << 63 else 0
 
 
 def is_created_at(key: str, revision: int) -> dict[str, object]:
