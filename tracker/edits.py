@@ -15,6 +15,7 @@ from tracker.errors import StorageError
 from tracker.lock import FolderLock
 from tracker.place import Place
 from watchdog_kit.atomic_file import sweep_temps, write_atomic
+from watchdog_kit.damage import DAMAGE
 from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
@@ -82,7 +83,7 @@ def waiting(place: Place) -> list[Edit]:
                 told = json.loads(file.read())
             tokens = {str(a): dict(v) for a, v in dict(told["tokens"]).items()}
             found.append(Edit(str(told["kind"]), tokens, int(told["alert"]), name))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, *DAMAGE):
             continue
     return found
 

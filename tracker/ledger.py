@@ -20,6 +20,7 @@ from typing import Any
 from tracker.errors import StorageError
 from tracker.when import utc_text
 from watchdog_kit.atomic_file import Steps, write_atomic
+from watchdog_kit.damage import DAMAGE
 from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
@@ -136,7 +137,7 @@ class Ledger:
     def _take_line(self, line: bytes) -> None:
         try:
             entry = self._read_step(json.loads(line))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except DAMAGE:
             return  # cut off or foreign: the step that it stood for had not been taken
         if entry is not None:
             self._entries[entry.id] = entry

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from tracker.errors import AlreadyRunningError, StorageError
+from watchdog_kit.damage import DAMAGE
 from watchdog_kit.os_errors import in_words
 
 _AT = 1 << 30  # Windows locks bytes, and nobody may read them then: one far behind the text
@@ -95,7 +96,7 @@ class FolderLock:
             with open(self._path, "rb") as file:
                 told = json.loads(file.read(200))
             return int(told["pid"]), str(told["role"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, *DAMAGE):
             return None, None
 
     def release(self) -> None:
