@@ -76,4 +76,4 @@ def test_the_words_between_two_places(tmp_path: Path) -> None:
     old = Path(f"{path}.1")
     start, end = place(old, len(lines(0, 3))), place(path, len(lines(5, 7)))
     assert words_between(str(path), start, end)[:4] == ["line 3", "line 4", "line 5", "line 6"]
-    assert words_between(str(path), end, end) == [""]
+    assert words_between(str(path), end, end) == []
