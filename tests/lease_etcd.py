@@ -48,9 +48,8 @@ class EtcdServer:
         self._words = words
         self._tls = tls
         self.port, self._peer = free_ports(2)
-        self._well = (
-            self.port if tls is None else free_ports(1)[0]
-        )  # where its health can be asked without TLS
+        # Where its health can be asked without TLS.
+        self._well = self.port if tls is None else free_ports(1)[0]
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 

@@ -165,9 +165,8 @@ class Library:
         if room is None:
             size._obj.value = len(answer)
             return 0
-        if self.growth or size._obj.value < len(
-            answer
-        ):  # ENOMEM; between two questions others may have begun
+        # ENOMEM; between two questions others may have begun.
+        if self.growth or size._obj.value < len(answer):
             self.growth = max(0, self.growth - 1)
             return -1
         ctypes.memmove(room, answer, len(answer))
@@ -280,9 +279,8 @@ def become_mac() -> None:
     ):
         for word in words.split():
             delattr(module, word)
-    signal.SIGINFO = (
-        signal.SIGPWR
-    )  # a number that nobody else uses, and that is not 29: Linux has SIGIO there
+    # A number that nobody else uses, and that is not 29: Linux has SIGIO there.
+    signal.SIGINFO = signal.SIGPWR
     _hide_proc()
     real = fcntl.fcntl
 

@@ -34,13 +34,8 @@ class Rig:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Ours without settings, with the mark."""
-        foreign = (
-            "WATCHDOG_",
-            "TRACKER_",
-            "NOTIFY_SOCKET",
-            "COLUMNS",
-            "LINES",
-        )  # the size is asked of the terminal
+        # COLUMNS and LINES: the size is asked of the terminal.
+        foreign = ("WATCHDOG_", "TRACKER_", "NOTIFY_SOCKET", "COLUMNS", "LINES")
         plain = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         path = f"{BIN}{os.pathsep}{plain.get('PATH', '')}"
         return plain | {MARK: self.mark, "PATH": path, "XDG_STATE_HOME": str(self.folder / "home")} | more

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from watchdog_cli.adapters.log_marks import inode_of
+from watchdog_cli.adapters.log_reader import inode_of
 
 COMMAND = [sys.executable, "-m", "watchdog_cli", "tail-log"]
 QUIET = {name: value for name, value in os.environ.items() if not name.startswith("WATCHDOG_")} | {
@@ -48,7 +48,7 @@ class Folder:
         (self.state / "journal.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
 
     def spawned(self, number: int, offset: int, at: str = "2026-11-25T03:28:00.000Z") -> dict[str, object]:
-        log = {"file_id": f"{inode_of(str(self.log))}:1", "offset": offset}
+        log = {"file_id": f"{inode_of(self.log.stat())}:1", "offset": offset}
         return {"v": 1, "fact": "spawned", "number": number, "at": at, "log": log}
 
 

@@ -56,9 +56,8 @@ class Nest:
         self.cwd = str(folder)
         self.output_path = folder / "output"
         self.events: list[Event] = []
-        self.run_id = (
-            f"run-{os.urandom(6).hex()}"  # no leftover of another test may pass for one of this tree
-        )
+        # No leftover of another test may pass for one of this tree.
+        self.run_id = f"run-{os.urandom(6).hex()}"
         self.tree = self.new_tree()
 
     def new_tree(self) -> ChildTree:

@@ -10,6 +10,7 @@ from tracker.model import Token
 from tracker.place import Place
 from tracker.token_file import Loaded
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 
@@ -33,7 +34,7 @@ def set_aside(place: Place, restored: Restored, what: str) -> None:
     try:
         os.replace(place.tokens, target)
     except OSError as error:
-        raise StorageError(f"cannot set {place.tokens} aside: {error.strerror}") from error
+        raise StorageError(f"cannot set {place.tokens} aside: {in_words(error)}") from error
     restored.notes.append(f"{what}; it was set aside as {os.path.basename(target)}")
 
 
@@ -50,7 +51,7 @@ def set_bad_tokens_aside(place: Place, loaded: Loaded, restored: Restored) -> No
     try:
         write_atomic(target, json.dumps(values, indent=2).encode())
     except OSError as error:
-        raise StorageError(f"cannot set bad tokens aside in {target}: {error.strerror}") from error
+        raise StorageError(f"cannot set bad tokens aside in {target}: {in_words(error)}") from error
     restored.alarms.append(
         f"{len(loaded.bad)} entries of tracked_tokens.json are no tokens and were set aside "
         f"in {os.path.basename(target)}: {names}"

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from tracker.errors import StorageError
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 _HASH_DIGITS = 16
@@ -75,7 +76,7 @@ def list_backups(folder: str) -> list[Backup]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StorageError(f"cannot read {folder}: {error.strerror}") from error
+        raise StorageError(f"cannot read {folder}: {in_words(error)}") from error
     for name in names:
         backup = parse_name(name)
         if backup is not None:

@@ -13,6 +13,7 @@ from tracker.place import Place
 from tracker.settings import Settings, load_settings
 from tracker.store import Store
 from tracker.token_file import DamagedError
+from watchdog_kit.os_errors import in_words
 
 _PATIENCE_S = 20.0
 
@@ -48,7 +49,7 @@ class Editor:
                 "see also: python -m tracker verify"
             ) from error
         except OSError as error:
-            raise StorageError(f"cannot read {self._place.tokens}: {error.strerror}") from error
+            raise StorageError(f"cannot read {self._place.tokens}: {in_words(error)}") from error
         for edit in edits.waiting(self._place):
             if edit.kind != edits.RESEND:
                 apply_edit(edit, tokens)

@@ -15,6 +15,8 @@ from tracker.errors import StorageError
 from tracker.lock import FolderLock
 from tracker.place import Place
 from watchdog_kit.atomic_file import sweep_temps, write_atomic
+from watchdog_kit.damage import DAMAGE
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 ADD, REMOVE, RESEND = "add", "remove", "resend"
@@ -45,20 +47,20 @@ def leave(place: Place, edit: Edit) -> None:
     """
     try:
         os.makedirs(place.edits, mode=0o700, exist_ok=True)
-        with FolderLock(os.path.join(place.inner, "edits.lock"), "edit"):
+        with FolderLock(place.edits_lock, "edit"):
             numbers = [int(name.removesuffix(".json")) for name in _names(place)]
             number = max([_last_number(place), *numbers]) + 1
-            write_atomic(os.path.join(place.inner, "edits.last"), str(number).encode())
+            write_atomic(place.last_edit, str(number).encode())
             told = {"v": 1, "kind": edit.kind, "tokens": edit.tokens, "alert": edit.alert}
             write_atomic(os.path.join(place.edits, f"{number:09d}.json"), json.dumps(told).encode())
     except OSError as error:
-        raise StorageError(f"cannot write in {place.edits}: {error.strerror or error}") from error
+        raise StorageError(f"cannot write in {place.edits}: {in_words(error)}") from error
 
 
 def _last_number(place: Place) -> int:
     """Return the highest number ever given: a change that was worked in must not be followed by a lower one."""
     try:
-        with open(os.path.join(place.inner, "edits.last"), "rb") as file:
+        with open(place.last_edit, "rb") as file:
             return max(0, int(file.read(12)))
     except (OSError, ValueError):
         return 0
@@ -81,7 +83,7 @@ def waiting(place: Place) -> list[Edit]:
                 told = json.loads(file.read())
             tokens = {str(a): dict(v) for a, v in dict(told["tokens"]).items()}
             found.append(Edit(str(told["kind"]), tokens, int(told["alert"]), name))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, *DAMAGE):
             continue
     return found
 

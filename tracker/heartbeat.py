@@ -8,6 +8,7 @@ from typing import Any
 
 from tracker.when import utc_text
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.os_errors import in_words
 
 
 class Heartbeat:
@@ -47,8 +48,8 @@ class Heartbeat:
             try:
                 os.utime(self.path)
             except OSError:
-                return f"cannot write {self.path}: {error.strerror}"
-            return f"cannot write {self.path}, only touch it: {error.strerror}"
+                return f"cannot write {self.path}: {in_words(error)}"
+            return f"cannot write {self.path}, only touch it: {in_words(error)}"
         return None
 
 

@@ -12,7 +12,6 @@ ledger does not know was told by the old system, at its only level of 50 %.
 import contextlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,7 +19,9 @@ from typing import Any
 
 from tracker.errors import StorageError
 from tracker.when import utc_text
-from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.atomic_file import Steps, write_atomic
+from watchdog_kit.damage import DAMAGE
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 DUE, SENDING, SENT, UNCERTAIN = "due", "sending", "sent", "uncertain"
@@ -43,7 +44,7 @@ class Entry:
     reason: str = ""
 
 
-class LedgerFile:
+class LedgerFile(Steps):
     """The system calls of the ledger. A test can make any of them fail or stop."""
 
     def append(self, path: str, data: bytes) -> None:
@@ -69,30 +70,6 @@ class LedgerFile:
         finally:
             os.close(descriptor)
 
-    def write(self, descriptor: int, data: memoryview) -> int:
-        """Write some of the bytes and say how many."""
-        return os.write(descriptor, data)
-
-    def sync(self, descriptor: int) -> None:
-        """Bring what was written to the disk."""
-        if sys.platform == "darwin":
-            import fcntl  # not there on Windows
-
-            # A plain fsync on macOS leaves the bytes in the cache of the drive; not every file system can do more.
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-                return
-        os.fsync(descriptor)
-
-    def sync_folder(self, folder: str) -> None:
-        """Bring a new name to the disk."""
-        if os.name != "nt":
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-
 
 class Ledger:
     """The told-once memory of one folder. Its methods may be called from any thread.
@@ -113,7 +90,6 @@ class Ledger:
         self._listed: set[str] = set()
         self._unwritten: list[dict[str, Any]] = []  # steps that happened but could not be noted yet
         self._unlisted: list[str] = []
-        self.damaged_lines = 0
 
     def load(self, *, repair: bool = True) -> list[Entry]:
         """Read what was told; return the alerts that became uncertain just now.
@@ -154,20 +130,18 @@ class Ledger:
             return []
         except OSError as error:
             raise StorageError(
-                f"cannot read {path}: {error.strerror}; until it can be read no alert is sent, "
+                f"cannot read {path}: {in_words(error)}; until it can be read no alert is sent, "
                 "for nobody knows what was told"
             ) from error
 
     def _take_line(self, line: bytes) -> None:
         try:
             entry = self._read_step(json.loads(line))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            entry = None
-        if entry is None:
-            self.damaged_lines += 1  # the step that it stood for had not been taken when it was cut off
-            return
-        self._entries[entry.id] = entry
-        self._note_told(entry)
+        except DAMAGE:
+            return  # cut off or foreign: the step that it stood for had not been taken
+        if entry is not None:
+            self._entries[entry.id] = entry
+            self._note_told(entry)
 
     def _read_step(self, told: dict[str, Any]) -> Entry | None:
         number, state = told["id"], told["state"]
@@ -264,7 +238,7 @@ class Ledger:
         try:
             self._files.append(path, text.encode(errors="backslashreplace"))
         except OSError as error:
-            raise StorageError(f"cannot note alerts in {path}: {error.strerror or error}") from error
+            raise StorageError(f"cannot note alerts in {path}: {in_words(error)}") from error
 
     def _compact(self) -> None:
         """Make a long ledger short: one line an alert, and texts only of the newest."""

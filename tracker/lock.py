@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from tracker.errors import AlreadyRunningError, StorageError
+from watchdog_kit.damage import DAMAGE
+from watchdog_kit.os_errors import in_words
 
 _AT = 1 << 30  # Windows locks bytes, and nobody may read them then: one far behind the text
 
@@ -33,10 +35,10 @@ class FolderLock:
             StorageError: the file cannot be made, or the file system knows no locks.
         """
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(
-                f"cannot open {self._path}: {error.strerror}; is the folder writable?"
+                f"cannot open {self._path}: {in_words(error)}; is the folder writable?"
             ) from error
         try:
             if not _lock(descriptor):
@@ -44,7 +46,7 @@ class FolderLock:
                 return False
         except OSError as error:
             os.close(descriptor)
-            raise StorageError(f"cannot lock {self._path}: {error.strerror}") from error
+            raise StorageError(f"cannot lock {self._path}: {in_words(error)}") from error
         self._descriptor = descriptor
         with contextlib.suppress(OSError):  # the text only informs; a full disk must not matter
             os.ftruncate(descriptor, 0)
@@ -94,7 +96,7 @@ class FolderLock:
             with open(self._path, "rb") as file:
                 told = json.loads(file.read(200))
             return int(told["pid"]), str(told["role"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, *DAMAGE):
             return None, None
 
     def release(self) -> None:

@@ -3,6 +3,7 @@
 import os
 
 from tracker.errors import StorageError
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
 
@@ -58,6 +59,26 @@ class Place:
         return os.path.join(self.inner, "telegram_chats.json")
 
     @property
+    def digest(self) -> str:
+        """Hash of the main file as it was saved last: what has it need not be read with all care."""
+        return os.path.join(self.inner, "saved")
+
+    @property
+    def removals(self) -> str:
+        """How many tokens were removed on purpose, ever."""
+        return os.path.join(self.inner, "removals")
+
+    @property
+    def edits_lock(self) -> str:
+        """Held for the moment in which a change gets its number."""
+        return os.path.join(self.inner, "edits.lock")
+
+    @property
+    def last_edit(self) -> str:
+        """The highest number that a change ever got."""
+        return os.path.join(self.inner, "edits.last")
+
+    @property
     def edits(self) -> str:
         """Folder of changes that other terminals asked the running tracker for."""
         return os.path.join(self.inner, "edits")
@@ -74,5 +95,5 @@ class Place:
             os.makedirs(self.inner, mode=0o700, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"cannot make {self.inner}: {error.strerror}; is the folder writable?"
+                f"cannot make {self.inner}: {in_words(error)}; is the folder writable?"
             ) from error

@@ -8,6 +8,7 @@ from tracker.errors import SettingError
 from tracker.place import Place
 from tracker.settings import Settings
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.damage import DAMAGE
 from watchdog_kit.notify import ConsoleSender, Sender
 
 
@@ -39,6 +40,6 @@ def _telegram(token: str, chat: str, settings: Settings, place: Place) -> Sender
     try:
         with open(place.moved_chats, "rb") as file:
             present = str(json.loads(file.read(10_000))[chat])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *DAMAGE):
         present = chat
     return Telegram(token, present, settings.telegram_url, moved=moved)

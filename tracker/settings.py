@@ -132,7 +132,7 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting(
         "telegram-chat",
-        kinds.text(example="-1001234567890")._replace(numbers=True),
+        kinds.text(example="-1001234567890", numbers=True),
         None,
         "Alerts",
         "Chat that the bot writes to: its number, or @name of a channel.",

@@ -22,6 +22,7 @@ from tracker.model import Token
 from tracker.place import Place
 from tracker.token_file import DamagedError, Loaded
 from watchdog_kit.atomic_file import Steps, sweep_temps, write_atomic
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.quantities import format_duration
 
 Signature = tuple[int, int, int]
@@ -224,7 +225,7 @@ class Store:
         self.remember(tokens)
         self._prune()
         with contextlib.suppress(OSError):  # without the note the next start only takes longer
-            write_atomic(self._digest_path(), digest.encode(), durable=False)
+            write_atomic(self._place.digest, digest.encode(), durable=False)
         return complaints
 
     def _pieces(self, tokens: Mapping[str, Token], complaints: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -242,12 +243,9 @@ class Store:
         """Take these tokens for what stands in the main file."""
         self.base = {address: token.fields for address, token in tokens.items()}
 
-    def _digest_path(self) -> str:
-        return os.path.join(self._place.inner, "saved")
-
     def _noted_digest(self) -> str:
         try:
-            with open(self._digest_path(), "rb") as file:
+            with open(self._place.digest, "rb") as file:
                 return file.read(100).decode("ascii", "replace")
         except OSError:
             return ""
@@ -296,14 +294,11 @@ class Store:
             return
         self.removed += count
         with contextlib.suppress(OSError):  # without the note a copy counts as shrunken, which loses nothing
-            write_atomic(self._removals_path(), str(self.removed).encode(), durable=False)
-
-    def _removals_path(self) -> str:
-        return os.path.join(self._place.inner, "removals")
+            write_atomic(self._place.removals, str(self.removed).encode(), durable=False)
 
     def _noted_removals(self) -> int:
         try:
-            with open(self._removals_path(), "rb") as file:
+            with open(self._place.removals, "rb") as file:
                 return max(0, int(file.read(20)))
         except (OSError, ValueError):
             return 0
@@ -314,7 +309,7 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StorageError(f"cannot look at {self._place.tokens}: {error.strerror}") from error
+            raise StorageError(f"cannot look at {self._place.tokens}: {in_words(error)}") from error
         return found.st_ino, found.st_size, found.st_mtime_ns
 
     def _read(self, path: str) -> bytes:
@@ -324,7 +319,7 @@ class Store:
                     raise DamagedError("it is larger than 512MiB, which no list of tokens is")
                 return file.read()
         except OSError as error:
-            raise StorageError(f"cannot read {path}: {error.strerror}") from error
+            raise StorageError(f"cannot read {path}: {in_words(error)}") from error
 
     def _write(self, data: bytes | bytearray) -> None:
         mode = 0o600
@@ -333,7 +328,7 @@ class Store:
         try:
             write_atomic(self._place.tokens, data, mode=mode, steps=self._steps)
         except OSError as error:
-            raise StorageError(f"cannot save {self._place.tokens}: {error.strerror or error}") from error
+            raise StorageError(f"cannot save {self._place.tokens}: {in_words(error)}") from error
 
     def _back_up(self) -> None:
         """Give the present main file, which we know to be good, a second name in the backup folder."""
@@ -351,13 +346,12 @@ class Store:
                     os.path.realpath(self._place.tokens), os.path.join(self._place.backups, name)
                 )
         except OSError as error:
-            raise StorageError(f"cannot make a backup in {self._place.backups}: {error.strerror}") from error
+            raise StorageError(f"cannot make a backup in {self._place.backups}: {in_words(error)}") from error
         self._sequence += 1
 
     def _prune(self) -> None:
-        with contextlib.suppress(
-            OSError, StorageError
-        ):  # one too many does no harm; the next save tries again
+        # One too many does no harm; the next save tries again.
+        with contextlib.suppress(OSError, StorageError):
             found = backups.list_backups(self._place.backups)
             for name in backups.superfluous(found, self._max_backups):
                 self._steps.remove(os.path.join(self._place.backups, name))

@@ -1,12 +1,13 @@
-"""Wall time as it stands in files: ISO 8601, UTC, milliseconds, ``Z``."""
+"""Wall time in the users' files: when something was, and how long ago that is."""
 
 from datetime import UTC, datetime
 
+from watchdog_kit.wall_time import iso
 
-def utc_text(at: datetime | None = None) -> str:
-    """Write an instant as the users' files have it, now by default: ``2025-08-15T21:24:58.686Z``."""
-    moment = datetime.now(UTC) if at is None else at.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+def utc_text() -> str:
+    """Write the present instant as the users' files have it: ``2025-08-15T21:24:58.686Z``."""
+    return iso(datetime.now(UTC))
 
 
 def parse_utc(text: object) -> datetime | None:

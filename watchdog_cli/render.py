@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from watchdog_cli.core.errors import ExitCode
-from watchdog_cli.core.report import ChildPart, HeartbeatPart, LeasePart, RestartsPart, State, StatusReport
+from watchdog_cli.core.record import printable
+from watchdog_cli.core.report import (
+    VERSION,
+    ChildPart,
+    HeartbeatPart,
+    LeasePart,
+    RestartsPart,
+    State,
+    StatusReport,
+)
 from watchdog_kit.quantities import format_duration, format_size
 
 LABEL_WIDTH = 11
@@ -22,7 +31,7 @@ def status_json(report: StatusReport) -> str:
 
 def all_json(reports: Sequence[StatusReport]) -> str:
     """Several reports."""
-    record = {"version": 1, "watchdogs": [report.mapping() for report in reports]}
+    record = {"version": VERSION, "watchdogs": [report.mapping() for report in reports]}
     return json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
 
 
@@ -40,7 +49,7 @@ def headline(report: StatusReport) -> str:
 
 def placed_headline(report: StatusReport) -> str:
     """The headline of one among several, most of which may have the same name."""
-    return f"{headline(report)}  {_clean(report.folder)}"
+    return f"{headline(report)}  {printable(report.folder)}"
 
 
 def is_at_rest(report: StatusReport) -> bool:
@@ -74,7 +83,7 @@ def details(report: StatusReport) -> list[tuple[str, str]]:
     if report.backups is not None:
         rows.append(("backups", str(report.backups)))
     rows.append(("folder", report.folder))
-    return [(label, _clean(text)) for label, text in rows]
+    return [(label, printable(text)) for label, text in rows]
 
 
 def status_text(report: StatusReport) -> str:
@@ -141,13 +150,8 @@ def _restarts(restarts: RestartsPart) -> list[tuple[str, str]]:
     return rows
 
 
-def _clean(text: str) -> str:
-    """Text of others (messages, arguments, paths) without what would break a line or steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
 def _short(text: str, limit: int) -> str:
-    clean = _clean(text)
+    clean = printable(text)
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
 
 

@@ -9,19 +9,11 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 _SUFFIX = ".wdtmp"
 _MARK_LENGTH = 8
-_FLAGS = (
-    os.O_WRONLY
-    | os.O_CREAT
-    | os.O_EXCL
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_NOINHERIT", 0)
-)
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 # A reader or a virus scanner holds the target open for a moment: Windows refuses the rename meanwhile.
 _SHARING_ERRORS = (5, 32)
 # Growing, and never long: of the moments that somebody leaves who reads without rest, one in twenty was free when it
@@ -74,7 +66,7 @@ class Steps:
         if sys.platform == "win32":
             return  # a folder cannot be opened there; the file system keeps renames in its own journal
         try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except PermissionError:
             return  # a folder may be writable without being readable
         try:
@@ -127,7 +119,7 @@ def write_atomic(
         descriptor = steps.create(temp, mode)
         try:
             _fill(descriptor, memoryview(data).cast("B"), durable=durable, steps=steps)
-            _replace(temp, target, steps)
+            patiently(lambda: steps.replace(temp, target), steps.pause)
         except BaseException:
             # Also when a signal handler raises in between: only a kill leaves something for the sweep.
             _remove_quietly(temp, steps)
@@ -138,12 +130,11 @@ def write_atomic(
         steps.sync_folder(os.path.dirname(target) or os.curdir)
 
 
-def sweep_temps(folder: str | os.PathLike[str], names: Collection[str] | None = None) -> list[str]:
+def sweep_temps(folder: str | os.PathLike[str]) -> list[str]:
     """Remove the temporary files that killed processes left in ``folder``.
 
     Args:
         folder: where to look; subfolders are not entered. One that is not there, or cannot be read, is left alone.
-        names: only leftovers of targets with these names; None means of any target.
     Returns:
         The names of the files that were removed.
     """
@@ -154,7 +145,7 @@ def sweep_temps(folder: str | os.PathLike[str], names: Collection[str] | None = 
         return []
     removed = []
     for entry in entries:
-        maker = _maker_of(entry, names)
+        maker = _maker_of(entry)
         if maker is None:
             continue
         # In a container each start may get the same id again: a file with our own id that we are not
@@ -168,7 +159,7 @@ def sweep_temps(folder: str | os.PathLike[str], names: Collection[str] | None = 
 
 def is_abandoned(name: str) -> bool:
     """Say whether ``name`` is that of a temporary file whose writer is gone: the next sweep takes it away."""
-    maker = _maker_of(name, None)
+    maker = _maker_of(name)
     return maker is not None and not _lives(maker)
 
 
@@ -183,10 +174,6 @@ def _fill(descriptor: int, rest: memoryview, *, durable: bool, steps: Steps) -> 
         os.close(descriptor)
         raise
     steps.close(descriptor)
-
-
-def _replace(temp: str, target: str, steps: Steps) -> None:
-    patiently(lambda: steps.replace(temp, target), steps.pause)
 
 
 def patiently(action: Callable[[], None], pause: Callable[[float], None] = time.sleep) -> None:
@@ -214,16 +201,14 @@ def _remove_quietly(path: str, steps: Steps) -> bool:
     return True
 
 
-def _maker_of(entry: str, names: Collection[str] | None) -> int | None:
+def _maker_of(entry: str) -> int | None:
     """Return the process id in the name of a temporary file of ours; None: it is not one of ours."""
     if not entry.endswith(_SUFFIX):
         return None
     target, point, tail = entry.removesuffix(_SUFFIX).rpartition(".")
     pid, dash, mark = tail.partition("-")
     ours = bool(target and point and dash) and len(mark) == _MARK_LENGTH and pid.isascii() and pid.isdigit()
-    if not ours or len(pid) > 10 or (names is not None and target not in names):
-        return None
-    return int(pid)
+    return int(pid) if ours and len(pid) <= 10 else None
 
 
 def _lives(pid: int) -> bool:

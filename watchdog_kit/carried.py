@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.damage import DAMAGE
 from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
 
@@ -107,7 +108,7 @@ class CarriedLog:
                 return Look(may_go=True)
             found, moves = self._mine(dict(told["files"]))
             safe = found is not None and self._begins_with(found, size)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except DAMAGE:
             return Look(may_go=False, why=f"{self._record} is damaged")
         if safe:
             return Look(may_go=True)

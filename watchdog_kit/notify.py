@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+CUT = "\n[...]\n"  # stands where the middle of a text was left out
+
 
 class Outcome(StrEnum):
     """What became of a message. The difference decides if it may be sent again."""
@@ -82,16 +84,16 @@ def utf16_length(text: str) -> int:
     return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
 
 
-def cut_middle(text: str, limit: int, mark: str = "\n[...]\n") -> str:
+def cut_middle(text: str, limit: int) -> str:
     """Shorten a text to ``limit`` UTF-16 units; its head and its tail say most and are kept."""
     if utf16_length(text) <= limit:
         return text
-    room = limit - utf16_length(mark)
+    room = limit - utf16_length(CUT)
     if room < 2:
         return _head(text, limit)
     head = _head(text, (room + 1) // 2)
     tail = _head(text[::-1], room // 2)[::-1]
-    return head + mark + tail
+    return head + CUT + tail
 
 
 def _head(text: str, limit: int) -> str:

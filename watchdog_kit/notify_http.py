@@ -15,6 +15,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 BODY_LIMIT = 5 * 1024 * 1024
+LONGEST_PAUSE_S = 3600.0  # that the other side may ask for
 USER_AGENT = "tracker-watchdog"
 
 
@@ -221,8 +222,8 @@ def _reason(error: Exception) -> str:
     return str(reason)[:200]
 
 
-def retry_after_s(headers: Mapping[str, str], most_s: float = 3600.0) -> float | None:
-    """Return how long the other side asks to be left alone, or None when it does not say.
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long the other side asks to be left alone, at most an hour, or None when it does not say.
 
     It may say so in seconds or as a date; a date is measured by the other side's own clock where it shows it.
     """
@@ -243,4 +244,4 @@ def retry_after_s(headers: Mapping[str, str], most_s: float = 3600.0) -> float |
         except (ValueError, TypeError, OverflowError):
             now = time.time()
         seconds = until - now
-    return min(max(seconds, 0.0), most_s) if seconds == seconds else None  # noqa: PLR0124 - NaN differs from itself
+    return min(max(seconds, 0.0), LONGEST_PAUSE_S) if seconds == seconds else None  # noqa: PLR0124 - NaN differs from itself

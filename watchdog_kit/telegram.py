@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from watchdog_kit.notify import Message, Outcome, Result, cut_middle, utf16_length
-from watchdog_kit.notify_http import HttpClient, HttpError, Response, retry_after_s
+from watchdog_kit.notify_http import LONGEST_PAUSE_S, HttpClient, HttpError, Response, retry_after_s
 
 TEXT_LIMIT = 4096  # UTF-16 units, marks not counted
 _PER_SECOND_S = 1.05  # one message a second and chat; a little slower than allowed
@@ -108,12 +108,11 @@ class Telegram:
             return Result(Outcome.SENT)
         if status == 429:
             wished = _parameter(answer, "retry_after")
-            pause = float(wished) if wished is not None and wished >= 0 else retry_after_s(response.headers)
-            return Result(
-                Outcome.NOT_SENT,
-                reason,
-                retry_after_s=_NO_HINT_PAUSE_S if pause is None else min(pause, 3600.0),
-            )
+            if wished is not None and wished >= 0:
+                pause: float | None = float(min(wished, LONGEST_PAUSE_S))  # it may be too long for a float
+            else:
+                pause = retry_after_s(response.headers)
+            return Result(Outcome.NOT_SENT, reason, _NO_HINT_PAUSE_S if pause is None else pause)
         if 300 <= status < 500:
             moved = _parameter(answer, "migrate_to_chat_id") is not None
             return Result(Outcome.NOT_SENT, reason, final=not moved and status != 408)

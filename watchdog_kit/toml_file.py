@@ -29,9 +29,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     """
     name = os.fsdecode(os.path.basename(path))
     # Without O_NONBLOCK the opening of a named pipe would wait for ever.
-    flags = (
-        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    )
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         if not os.path.isfile(path) and os.path.lexists(path):
             what = (

@@ -114,7 +114,7 @@ def test_missing_folder_is_told(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "nowhere" / "heartbeat.json")
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
-        assert bench.notice.ensure() == "No such file or directory"
+        assert bench.notice.ensure() == "no such file or directory"
     assert len(os.listdir("/proc/self/fd")) == before
     bench.inbox.close()
 
@@ -130,7 +130,7 @@ def test_kernel_limits_are_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
                 taken.append(libc.inotify_open())
             except OSError:
                 break
-        assert bench.notice.ensure() == "Too many open files"
+        assert bench.notice.ensure() == "too many open files"
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for descriptor in taken:
@@ -141,7 +141,7 @@ def test_kernel_limits_are_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
 
     with monkeypatch.context() as patch:
         patch.setattr(libc, "inotify_add", refuse)
-        assert bench.notice.ensure() == "No space left on device"
+        assert bench.notice.ensure() == "no space left on device"
     assert bench.notice.ensure() is None
     bench.replace()
     assert bench.turn() >= 1

@@ -9,7 +9,7 @@ import pytest
 
 from watchdog_cli.adapters import log_marks
 from watchdog_cli.adapters.log_marks import LogMarks, Mark, file_id_of, read_marks
-from watchdog_cli.adapters.log_reader import close_row, open_row, pieces_forward
+from watchdog_cli.adapters.log_reader import close_row, inode_of, open_row, pieces_forward
 from watchdog_cli.adapters.log_runs import RunFinder
 from watchdog_cli.adapters.log_since import find_by_stamps, find_since, stamp_of
 from watchdog_cli.adapters.rotating_file import RotatingFile
@@ -84,7 +84,7 @@ def test_same_inode_twice_is_told_apart(tmp_path: Path, steady: Hands) -> None:
     printing(log, marks, b"two\n")
     assert marks.file_id != first
     assert marks.file_id.rpartition(":")[0] == first.rpartition(":")[0]
-    assert file_id_of(path, log.file_id) == marks.file_id
+    assert file_id_of(path, log.inode) == marks.file_id
 
 
 def test_identity_survives_the_watchdog(tmp_path: Path, steady: Hands) -> None:
@@ -107,7 +107,7 @@ def test_marks_that_cannot_be_written_hurt_nobody(tmp_path: Path) -> None:
     (tmp_path / "log-marks").mkdir()
     log, marks, path = marked(tmp_path)
     printing(log, marks, b"x\n")
-    assert marks.file_id.startswith(log.file_id)
+    assert marks.file_id.startswith(log.inode)
     assert list(read_marks(path)) == []
 
 
@@ -260,7 +260,7 @@ def test_runs_are_found_with_how_the_one_before_ended(tmp_path: Path) -> None:
     """From a place on, the runs that began there come oldest first, with the reason of each restart."""
     log = tmp_path / "t.log"
     log.write_bytes(b"x" * 100)
-    inode = log_marks.inode_of(str(log))
+    inode = inode_of(log.stat())
     journal(
         tmp_path / "j",
         [
@@ -291,7 +291,7 @@ def test_runs_of_a_file_that_is_gone_are_not_drawn_in_another(tmp_path: Path) ->
     """A place in a file whose inode now belongs to another one is no place."""
     log = tmp_path / "t.log"
     log.write_bytes(b"x" * 100)
-    inode = log_marks.inode_of(str(log))
+    inode = inode_of(log.stat())
     (tmp_path / "marks").write_text(f"1.0 {inode}:old 0\n2.0 {inode}:new 0\n")
     journal(tmp_path / "j", [spawned(1, f"{inode}:old", 10), spawned(2, f"{inode}:new", 20)])
     row = open_row(str(log))

@@ -50,7 +50,7 @@ class Library:
 sys.platform = "win32"
 ctypes.WinDLL = Library
 sys.modules["msvcrt"] = types.ModuleType("msvcrt")
-os.O_BINARY, os.O_NOINHERIT = 0x8000, 0x80
+os.O_BINARY = 0x8000
 signal.SIGBREAK, signal.CTRL_BREAK_EVENT = 21, 1
 
 NOT_THERE = {

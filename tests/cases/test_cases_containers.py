@@ -28,10 +28,8 @@ sys.meta_path.insert(0, Slow())
 """
 USER = () if os.getuid() == 0 else ("--user", "--map-root-user")
 SPACE = ("unshare", *USER, "--pid", "--fork", "--kill-child", "--mount-proc")
-PIDS_OF_A_SPACE = (
-    6,
-    14,
-)  # since this kernel a pid namespace has a limit of its own; before, it was one for all
+# Since this kernel a pid namespace has a limit of its own; before, it was one for all.
+PIDS_OF_A_SPACE = (6, 14)
 
 
 class Space:

@@ -61,6 +61,16 @@ def test_a_heartbeat_that_nobody_asked_for_is_said_once(rig: Rig) -> None:
     assert rig.healthy()["exit_code"] == 0
 
 
+def test_who_has_beaten_once_is_judged_by_the_next_watchdog_too(rig: Rig) -> None:
+    """It beat and was stopped, and its file is gone: under the same name the silence of the next one is a hang."""
+    rig.run(*QUICK, "--", sys.executable, "-c", BEATING, "0")
+    rig.healthy()
+    rig.cli("stop")
+    (rig.folder / "heartbeat.json").unlink()
+    rig.run(*QUICK, "--start-grace", "1s", "--max-restarts", "0", "--", *SILENT)
+    assert rig.fact("hang")["cause"] == "never-beat"
+
+
 def _garbage(path: Path) -> None:
     path.write_bytes(b'{"pid": 12, "ti' + bytes(range(256)))
 

@@ -122,7 +122,7 @@ def test_J01_any_call_that_fails_leaves_the_old_or_the_new_list(rig: Rig, calls:
     refused = [line.split()[1] for line in calls.trace() if line.startswith("REFUSED")]
     assert len(refused) == len(STEPS)
     wait_until(lambda: beat(rig)["saveErrors"] > 0, "the count in the heartbeat", 60)
-    assert "Input/output error" in (rig.folder / "logs" / "tracker.log").read_text()
+    assert "input/output error" in (rig.folder / "logs" / "tracker.log").read_text()
     assert beat(rig)["pid"] == pid
     assert not rig.facts("hang", "ended")
 

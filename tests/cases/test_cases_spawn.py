@@ -139,7 +139,7 @@ def test_R05_giving_up_before_the_first_start_is_told(dog: Watchdog) -> None:
     shutil.copy(shutil.which("sleep") or "/bin/sleep", busy)
     with busy.open("r+b"):
         assert dog.run(*PLAIN, "--max-restarts", "1", "--", "./program", "600").wait(30) == 12
-    assert "Text file busy" in dog.printed()
+    assert "text file busy" in dog.printed()
     assert "GAVE UP" in dog.printed()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tail_folder import COMMAND, QUIET, Folder, Tty
 from waiting import wait_until
-from watchdog_cli.adapters.log_marks import inode_of
+from watchdog_cli.adapters.log_reader import inode_of
 
 
 def on_screen(folder: Folder, tty: Tty, *arguments: str) -> str:
@@ -219,7 +219,7 @@ def test_since_says_how_exact_it_is(folder: Folder) -> None:
     """What is shown begins at the nearest time on record, and that time is said."""
     folder.log.write_bytes(b"old\nnew\n")
     now = time.time()
-    file_id = f"{inode_of(str(folder.log))}:1"
+    file_id = f"{inode_of(folder.log.stat())}:1"
     (folder.state / "log-marks").write_text(f"{now - 7200:.3f} {file_id} 0\n{now - 700:.3f} {file_id} 4\n")
     result = folder.tail("--since", "10m")
     assert result.stdout == b"new\n"

@@ -96,6 +96,14 @@ def test_one_beat_makes_silence_a_hang_for_good():
     assert history.stopping.ending.cause is Cause.NEVER_BEAT
 
 
+@pytest.mark.parametrize(("source", "known"), [(Source.FILE, True), (Source.OUTPUT, False)])
+def test_supervisor_tells_its_successor_of_a_beat_but_not_of_another_sign(source, known):
+    """Who beat once is judged for good; who was watched by its output is not, when nobody asks for that any more."""
+    history = History(Policy(judge_silence=True, sources=BOTH)).start(0.0)
+    history.beat(10.0, source)
+    assert history.sup.ever_beat is known
+
+
 def test_first_beat_after_the_grace_is_told():
     """Who was told that a freeze would go unnoticed is told when that has changed."""
     history = History(UNJUDGED).start(0.0)

@@ -9,9 +9,9 @@ from settings_page import PAGE, renewed, table_text
 from watchdog_cli.core.alerting import AlertSettings
 from watchdog_cli.core.lease import OnLost
 from watchdog_cli.core.lease_settings import LeaseAddress, LeaseSettings
-from watchdog_cli.core.names import parse_name
-from watchdog_cli.core.options import ENV_PREFIX, GROUPS, OPTIONS, build, foreign_variables
+from watchdog_cli.core.options import ENV_PREFIX, GROUPS, OPTIONS, foreign_variables
 from watchdog_cli.core.policy import AliveWhen, Policy, Restart, Source
+from watchdog_cli.core.settings import build
 from watchdog_kit.settings import Layer, SettingsError, load
 
 
@@ -357,41 +357,6 @@ FOREIGN = [f"WATCHDOG_{word}" for word in ("USEC", "PID", "STATE", "STOP_FILE", 
 def test_variables_of_others_are_left_alone(name):
     """What a service manager or another command uses is neither a setting nor a mistake."""
     assert settings(environ={name: "123"}).explicit == frozenset()
-
-
-@pytest.mark.parametrize("name", ["tracker", "a", "0", "Bot-2_x.y", "x" * 64])
-def test_good_names(name):
-    """Plain names are taken as they are."""
-    assert parse_name(name) == name
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "",
-            ".",
-            "..",
-            ".hidden",
-            "-x",
-            "_x",
-            "a..b",
-            "a.",
-            "a/b",
-            "a\\b",
-            "a b",
-            "a;b",
-            "a\nb",
-            "a'b",
-            "a\0",
-        ),
-        *("x" * 65, "مراقب", "é", "NUL", "con.txt", "com1", "tracker.watchdog", "x.WatchDog"),
-    ],
-)
-def test_bad_names(name):
-    """A name that could leave its folder, hide, or collide with another file is refused."""
-    with pytest.raises(ValueError, match="name"):
-        parse_name(name)
 
 
 def test_the_manual_lists_the_settings_as_they_are():

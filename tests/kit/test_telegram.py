@@ -89,9 +89,9 @@ def test_what_an_answer_means(server: TelegramServer, answer: Answer, outcome: O
 
 def test_retry_after_is_passed_on(server: TelegramServer) -> None:
     """The wish for a pause is read from the body, else from the header, else a pause is chosen."""
-    server.script(too_many(17), refuse(429, "x", Retry_After="9"), refuse(429, "x"))
-    pauses = [bot(server).send(Message("x")).retry_after_s for _ in range(3)]
-    assert pauses == [17.0, 9.0, 30.0]
+    server.script(too_many(17), too_many(10**400), refuse(429, "x", Retry_After="9"), refuse(429, "x"))
+    pauses = [bot(server).send(Message("x")).retry_after_s for _ in range(4)]
+    assert pauses == [17.0, 3600.0, 9.0, 30.0]
 
 
 def test_unreachable_is_surely_not_sent() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lease_etcd import EtcdServer, free_ports
-from watchdog_cli.adapters import boot_clock, carried
+from watchdog_cli.adapters import boot_clock, carried, etcd
 from watchdog_cli.adapters.carried import BadPackError, Carried
 from watchdog_cli.adapters.etcd import Etcd, EtcdRefusedError, EtcdUnreachableError, Login
 from watchdog_cli.adapters.etcd_lease import PART, EtcdLease, LeaseGoneError, Saved
@@ -179,6 +179,25 @@ def test_any_other_server_is_no_etcd(answer: bytes) -> None:
         with pytest.raises(EtcdUnreachableError):
             Etcd([server.getsockname()]).call("/v3/kv/range", {}, 10.0)
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("12", 12),
+        ("-7", -7),
+        (30, 30),
+        (None, 0),
+        ("", 0),
+        ("--7", 0),
+        ("\u00b2", 0),
+        (1 << 63, 0),
+        ("9" * 30, 0),
+    ],
+)
+def test_numbers_of_an_answer(value: object, number: int) -> None:
+    """They come as text; what is no number of 64 bits counts as left out, and is no error of ours."""
+    assert etcd.number(value) == number
 
 
 def test_files_come_out_as_they_went_in_and_old_ones_are_kept(tmp_path: Path) -> None:

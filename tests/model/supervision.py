@@ -137,9 +137,8 @@ class Supervision(RuleBasedStateMachine):
         timeout = self.world.policy.heartbeat_timeout_s
         for part in parts:
             tree = self.world.tree
-            if (
-                tree is not None and tree.beats_at
-            ):  # begin with a sign: what is left of the limit is known then
+            # Begin with a sign: what is left of the limit is known then.
+            if tree is not None and tree.beats_at:
                 self.world.run_until(max(self.world.now, min(tree.beats_at.values())))
             self.world.run_until(self.world.now + awake * timeout)
             just_unseen = timeout / 4 + max(0.5, timeout / 8)

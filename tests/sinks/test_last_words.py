@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from watchdog_cli.adapters.last_words import LINE_LIMIT, TEXT_LIMIT, last_words, words_between
-from watchdog_cli.adapters.log_marks import inode_of
+from watchdog_cli.adapters.log_reader import inode_of
 
 
 def log_of(folder: Path, *parts: bytes) -> Path:
@@ -16,7 +16,7 @@ def log_of(folder: Path, *parts: bytes) -> Path:
 
 
 def place(path: Path, offset: int) -> tuple[str, int]:
-    return f"{inode_of(str(path))}:birth", offset
+    return f"{inode_of(path.stat())}:birth", offset
 
 
 def lines(first: int, last: int) -> bytes:
@@ -76,4 +76,4 @@ def test_the_words_between_two_places(tmp_path: Path) -> None:
     old = Path(f"{path}.1")
     start, end = place(old, len(lines(0, 3))), place(path, len(lines(5, 7)))
     assert words_between(str(path), start, end)[:4] == ["line 3", "line 4", "line 5", "line 6"]
-    assert words_between(str(path), end, end) == [""]
+    assert words_between(str(path), end, end) == []

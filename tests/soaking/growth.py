@@ -8,10 +8,8 @@ from pathlib import Path
 LIMITS = {"descriptors": 64.0, "threads": 10.0, "rss_mb": 60.0, "files": 400.0}
 LEAST_LOOKS = 30
 LONG_LIFE_S = 90.0
-SLACK = {
-    "rss_mb": 1.0,
-    "files": 60.0,
-}  # an allocator keeps what it once had; incidents and backups have their bounds
+# An allocator keeps what it once had; incidents and backups have their bounds.
+SLACK = {"rss_mb": 1.0, "files": 60.0}
 _ASIDE = ("tracked_tokens.damaged-", "tracked_tokens.set-aside-")  # kept for a person, whatever happens
 
 

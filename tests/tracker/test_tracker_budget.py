@@ -83,6 +83,7 @@ def test_clock_steps_are_harmless(tmp_path: Path, step: float) -> None:
         b"[]",
         b'{"hosts": {"gecko": 5}}',
         b'{"hosts": {"g": {"calls": [1e999], "pausedUntil": 1e999}}}',
+        b'{"hosts": {"g": {"calls": [1%s], "pausedUntil": 0, "pausedFor": 0}}}' % (b"0" * 400),
     ],
 )
 def test_a_damaged_book_is_an_empty_one(tmp_path: Path, junk: bytes) -> None:

@@ -198,7 +198,15 @@ def test_junk_in_the_edit_folder(folder: Path) -> None:
     """Foreign and damaged files there are passed over."""
     desk = Desk(folder)
     edits.leave(desk.place, Edit(edits.ADD, {MINT: {"token": MINT, "name": 7}}))
-    for name, data in (("000000009.json", b"{"), ("x.json", b"{}"), ("000000008.json", b"[]"), ("a", b"")):
+    huge = b'{"kind": "resend", "tokens": {}, "alert": 1e999}'
+    junk = {
+        "000000009.json": b"{",
+        "x.json": b"{}",
+        "000000008.json": b"[]",
+        "000000007.json": huge,
+        "a": b"",
+    }
+    for name, data in junk.items():
         (folder / ".tracker" / "edits" / name).write_bytes(data)
     assert desk.changes.take(desk.tokens)
     assert list(desk.tokens) == [MINT]

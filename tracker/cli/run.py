@@ -9,6 +9,7 @@ from tracker.cli.options import EPILOG, F, given, place_of, place_option, settin
 from watchdog_kit import kinds
 from watchdog_kit.click_options import GroupedCommand, GroupedOption, SettingType
 
+_FAULTS = "Faults to order (to see a supervisor at work)"
 _DURATION = SettingType(kinds.duration(least_s=0.0, zero=True))
 
 
@@ -19,7 +20,7 @@ def _fault(name: str, text: str) -> Callable[[F], F]:
         metavar="DURATION",
         default=None,
         cls=GroupedOption,
-        group="Faults to order (to see a supervisor at work)",
+        group=_FAULTS,
         help=text,
     )
 
@@ -32,7 +33,7 @@ def _fault(name: str, text: str) -> Callable[[F], F]:
     type=int,
     default=None,
     cls=GroupedOption,
-    group="Faults to order (to see a supervisor at work)",
+    group=_FAULTS,
     metavar="NUMBER",
     help="What the chance of the demo market comes from; the same seed gives the same prices.  [default: 7]",
 )

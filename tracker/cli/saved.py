@@ -12,6 +12,7 @@ from tracker.cli.options import place_of, place_option
 from tracker.errors import StorageError, UnhealthyError, UsageError
 from tracker.place import Place
 from watchdog_kit.click_options import GroupedCommand
+from watchdog_kit.os_errors import in_words
 from watchdog_kit.quantities import format_duration, format_size
 
 
@@ -21,7 +22,7 @@ def _judge(path: str, digest: str = "") -> tuple[int, str]:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        return 0, f"cannot be read: {error.strerror}"
+        return 0, f"cannot be read: {in_words(error)}"
     if digest and backups.digest_of(data) != digest:
         return 0, "its content is not what its name says"
     try:

@@ -2,6 +2,7 @@
 
 from tracker.alerts import plain_price
 from tracker.model import (
+    FACTOR,
     FIRST,
     HISTORY_AT,
     LAST,
@@ -82,7 +83,7 @@ def _price(token: Token) -> str:
 
 def _rise(token: Token) -> str:
     first, last = token.number(FIRST), token.number(LAST)
-    factor = float(token.number("seriesFactor") or 1.0)
+    factor = float(token.number(FACTOR) or 1.0)
     if first is None or last is None:
         return ""
     return _percent((last / factor / first - 1) * 100)

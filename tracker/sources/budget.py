@@ -10,6 +10,7 @@ from dataclasses import field
 from typing import Any
 
 from watchdog_kit.atomic_file import write_atomic
+from watchdog_kit.damage import DAMAGE
 from watchdog_kit.records import dataclass
 
 WINDOW_S = 60.0
@@ -50,7 +51,7 @@ class Budget:
             with open(self._path, "rb") as file:
                 told = json.loads(file.read(4 * 1024 * 1024))
             hosts = dict(told["hosts"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, *DAMAGE):
             return
         now, wall = self._clock(), self._wall()
         for name, account in hosts.items():
@@ -58,7 +59,7 @@ class Budget:
                 calls = [float(at) for at in account["calls"]]
                 # Never longer than it was when it was noted, though the clock was set back since.
                 pause = min(float(account["pausedUntil"]) - wall, float(account["pausedFor"]))
-            except (KeyError, TypeError, ValueError):
+            except DAMAGE:
                 continue
             # A clock that was set back makes old calls look like future ones: they count as made just now.
             ages = sorted((max(0.0, wall - at) for at in calls if math.isfinite(at)), reverse=True)

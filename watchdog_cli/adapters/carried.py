@@ -1,7 +1,6 @@
 """The files that move with the lease: read, packed for the way, and put in their place on another machine."""
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
@@ -151,9 +150,3 @@ def unpack(packed: bytes) -> dict[str, bytes | None]:
     if not whole:
         raise BadPackError(_DAMAGED)
     return files
-
-
-def forget(path: str) -> None:
-    """Remove a file that need not be there."""
-    with contextlib.suppress(OSError):
-        os.unlink(path)

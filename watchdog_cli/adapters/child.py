@@ -21,9 +21,8 @@ from watchdog_cli.core.record import ExitStatus
 
 __all__ = ["ChildTree", "Identity", "Launch"]
 
-MOST_WATCHED = (
-    256  # members of a tree whose end is waited for by descriptor; fewer where descriptors are short
-)
+# Members of a tree whose end is waited for by descriptor; fewer where descriptors are short.
+MOST_WATCHED = 256
 MIXED = "_TRACKER_WATCHDOG_MIXED"  # set across the exec of an upgrade, for ourselves only
 
 
@@ -84,9 +83,8 @@ class ChildTree(PosixTree[Inbox]):
 
     def _watch_leader(self, pid: int, *, lives: bool) -> None:
         if lives:
-            with contextlib.suppress(
-                ProcessLookupError
-            ):  # an adopted one ended this very moment; look() finds out
+            # An adopted one ended this very moment; look() finds out.
+            with contextlib.suppress(ProcessLookupError):
                 self._leader_fd = os.pidfd_open(pid)
                 self._inbox.register(self._leader_fd, self._on_leader_fd)
 
@@ -179,7 +177,7 @@ class ChildTree(PosixTree[Inbox]):
         leader = everyone.get(identity.pid)
         if not self._leader_gone and leader is not None and leader.start_ticks == identity.start_ticks:
             roots.add(identity.pid)
-        if self._is_our_child and self._holds_orphans and not self._is_mixed:
+        if self._is_our_child and self.owns_all_children:
             me = os.getpid()  # all our children are of the tree: the leader, and its orphans
             roots.update(one.pid for one in everyone.values() if one.parent == me)
             return roots

@@ -14,8 +14,3 @@ class SystemClock:
     def wall(self) -> datetime:
         """Now, in UTC."""
         return datetime.now(UTC)
-
-
-def iso(at: datetime) -> str:
-    """``2026-11-25T03:28:00.123Z``."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

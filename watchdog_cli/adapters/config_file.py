@@ -40,7 +40,8 @@ def load_settings(
         UsageError: the command line contradicts itself or another place.
         ConfigError: the file or a variable is wrong.
     """
-    from watchdog_cli.core.options import ENV_PREFIX, OPTIONS, build, foreign_variables
+    from watchdog_cli.core.options import ENV_PREFIX, OPTIONS, foreign_variables
+    from watchdog_cli.core.settings import build
     from watchdog_kit.settings import SettingsError, load
 
     where = os.path.abspath(folder)
@@ -75,10 +76,7 @@ def resolve_name(folder: str, given: str | None, environ: Mapping[str, str] | No
         ConfigError: the name in the variable or in the file cannot be one, or the file cannot be read.
     """
     if given is not None:
-        try:
-            return parse_name(given)
-        except ValueError as error:
-            raise UsageError(f"--name: {error}") from None
+        return checked_name(given)
     name: object = (os.environ if environ is None else environ).get(_NAME_VARIABLE)
     place = _NAME_VARIABLE
     if not name:
@@ -90,6 +88,18 @@ def resolve_name(folder: str, given: str | None, environ: Mapping[str, str] | No
         return parse_name(name)
     except ValueError as error:
         raise ConfigError(f"{place}: {error}") from None
+
+
+def checked_name(given: str) -> str:
+    """Return the name from the command line.
+
+    Raises:
+        UsageError: it cannot be one.
+    """
+    try:
+        return parse_name(given)
+    except ValueError as error:
+        raise UsageError(f"--name: {error}") from None
 
 
 def _read_for_name(folder: str) -> tuple[Mapping[str, Any], str]:

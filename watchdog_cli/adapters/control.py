@@ -80,9 +80,7 @@ class ControlServer:
             OSError: the socket cannot be made.
         """
         self._close_listener()
-        listener = socket.socket(
-            socket.AF_UNIX, socket.SOCK_STREAM
-        )  # not inherited, as all that Python opens
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.setblocking(False)
             with _short_path(self._folder) as folder:
@@ -146,7 +144,7 @@ class ControlServer:
     def _take_spare(self) -> None:
         if self._spare is None:
             with contextlib.suppress(OSError):
-                self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+                self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def _read(self, client: Client) -> None:
         try:
@@ -293,7 +291,7 @@ def _receive(connection: socket.socket, end: float | None) -> bytes:
 @contextlib.contextmanager
 def _short_path(folder: str) -> Iterator[str]:
     """A name for the folder that is short enough for a socket address, however deep the folder lies."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         short = f"/proc/self/fd/{descriptor}"
         if os.path.isdir(short):

@@ -1,8 +1,7 @@
 """How many descriptors one use may take, so that what must not fail still finds some: count, signal, spawn, save."""
 
-OWN_NEED = (
-    24  # measured: 17 in a quiet watchdog, and what a look at a process, a save and a spawn open for a moment
-)
+# Measured: 17 in a quiet watchdog, and what a look at a process, a save and a spawn open for a moment.
+OWN_NEED = 24
 
 
 def share(most: int) -> int:

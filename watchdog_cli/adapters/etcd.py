@@ -21,6 +21,7 @@ PIECE = 65536
 LEAST_TRY_S = 0.2
 UNAUTHENTICATED = 16  # codes of gRPC
 NOT_FOUND = 5
+NO_LEADER = (14, 4)  # UNAVAILABLE, DEADLINE_EXCEEDED
 SLEEP_OF_A_FULL_DISK = "NOSPACE"
 NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
 NO_SUCH_USER = "authentication failed"  # parts of what etcd says
@@ -131,9 +132,7 @@ class Etcd:
                 continue
             if status != http.client.OK or "error" in answer:
                 refused = _refusal(status, answer)
-                if (
-                    refused.code in (14, 4) and turn < count - 1
-                ):  # UNAVAILABLE, DEADLINE_EXCEEDED: no leader there
+                if refused.code in NO_LEADER and turn < count - 1:
                     problem = str(refused)
                     continue
                 self._first = index
@@ -265,10 +264,12 @@ def decoded(value: object) -> bytes:
 
 
 def number(value: object) -> int:
-    """A number of an answer, which stands in a text and is left out when it is 0."""
-    if isinstance(value, str) and value.lstrip("-").isdigit() and len(value) < 20:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    """A number of an answer, which stands in a text and is left out when it is 0; 0 for what is none of 64 bits."""
+    try:
+        found = int(value) if isinstance(value, str | int) else 0
+    except ValueError:
+        return 0
+    return found if abs(found) < 1 << 63 else 0
 
 
 def is_created_at(key: str, revision: int) -> dict[str, object]:
@@ -301,21 +302,24 @@ def behind(prefix: str) -> str:
 
 def term(answer: Mapping[str, Any]) -> int:
     """In which reign of a leader the answer was given."""
-    header = answer.get("header")
-    return number(header.get("raft_term")) if isinstance(header, dict) else 0
+    return _in_header(answer, "raft_term")
 
 
 def revision(answer: Mapping[str, Any]) -> int:
     """At which revision of the store the answer was given."""
+    return _in_header(answer, "revision")
+
+
+def _in_header(answer: Mapping[str, Any], name: str) -> int:
     header = answer.get("header")
-    return number(header.get("revision")) if isinstance(header, dict) else 0
+    return number(header.get(name)) if isinstance(header, dict) else 0
 
 
-def pairs(answer: Mapping[str, Any], index: int = 0) -> list[dict[str, Any]]:
-    """The key-value pairs of one step of a transaction."""
+def pairs(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The key-value pairs of the first step of a transaction."""
     responses = answer.get("responses")
     try:
-        found = responses[index]["response_range"].get("kvs", [])  # type: ignore[index] # checked by what is caught
+        found = responses[0]["response_range"].get("kvs", [])  # type: ignore[index] # checked by what is caught
     except (IndexError, KeyError, TypeError, AttributeError):
         return []
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -6,11 +6,14 @@ and one wake-up for each change (``docs/decisions/0002`` has the figures). Elsew
 library, in its own threads.
 """
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from watchdog_kit.os_errors import in_words
 
 if TYPE_CHECKING:  # the observer needs none
     from watchdog_cli.adapters.inbox import Inbox
@@ -41,7 +44,6 @@ class InotifyNotice:
         self._changed = changed
         self._descriptor: int | None = None
         self._folder_watch: int | None = None
-        self._file_watch: int | None = None
 
     def ensure(self) -> str | None:
         """Begin to watch, or again after the folder was replaced; return why it is not possible."""
@@ -52,13 +54,13 @@ class InotifyNotice:
         try:
             descriptor = libc.inotify_open()
         except OSError as error:
-            return f"{error.strerror or error}"
+            return in_words(error)
         mask = libc.IN_CLOSE_WRITE | libc.IN_MOVED_TO | libc.IN_DELETE_SELF | libc.IN_MOVE_SELF
         try:
             self._folder_watch = libc.inotify_add(descriptor, self._folder, mask)
         except OSError as error:
             os.close(descriptor)
-            return f"{error.strerror or error}"
+            return in_words(error)
         self._descriptor = descriptor
         self._watch_file()
         self._inbox.register(descriptor, self._on_ready)
@@ -69,12 +71,9 @@ class InotifyNotice:
 
         if self._descriptor is None:
             return
-        try:
-            self._file_watch = libc.inotify_add(self._descriptor, self._path, libc.IN_MODIFY | libc.IN_ATTRIB)
-        except OSError:
-            self._file_watch = (
-                None  # not there yet, or not to be watched; the folder tells when it is put in place
-            )
+        # Not there yet, or not to be watched: the folder tells when it is put in place.
+        with contextlib.suppress(OSError):
+            libc.inotify_add(self._descriptor, self._path, libc.IN_MODIFY | libc.IN_ATTRIB)
 
     def _on_ready(self) -> None:
         if self._descriptor is None:
@@ -108,7 +107,7 @@ class InotifyNotice:
         if self._descriptor is not None:
             self._inbox.unregister(self._descriptor)
             os.close(self._descriptor)
-            self._descriptor = self._folder_watch = self._file_watch = None
+            self._descriptor = self._folder_watch = None
 
 
 FileNotice = InotifyNotice

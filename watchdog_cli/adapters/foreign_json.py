@@ -1,6 +1,8 @@
 """JSON that somebody else wrote: whatever its bytes, it becomes a value that can be passed on, or a ValueError."""
 
 import json
+from collections.abc import Callable
+from math import isinf
 from typing import Any
 
 DEEPEST = 50  # chosen: far above what people write, far below what copying and writing again can bear
@@ -14,9 +16,14 @@ def parse(content: bytes | str, *, lenient: bool = False) -> Any:
     Raises:
         ValueError: it is no JSON, or nested too deeply, or holds a number that is none.
     """
-    other = str if lenient else _refuse
+    other: Callable[[str], Any] = str if lenient else _refuse
+
+    def parse_float(text: str) -> Any:
+        value = float(text)
+        return other(text) if isinf(value) else value
+
     try:
-        found = json.loads(content, parse_constant=other, parse_float=_lenient_float if lenient else _finite)
+        found = json.loads(content, parse_constant=other, parse_float=parse_float)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if _is_deep(found):
@@ -39,15 +46,5 @@ def _parts(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _refuse(text: str) -> float:
+def _refuse(text: str) -> Any:
     raise ValueError(f"{text} is no number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return _refuse(text) if number in (float("inf"), float("-inf")) else number
-
-
-def _lenient_float(text: str) -> float | str:
-    number = float(text)
-    return text if number in (float("inf"), float("-inf")) else number

@@ -8,16 +8,19 @@ that did not opt in is left to somebody else, such as ``stack_spy``.
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from watchdog_cli.adapters.log_marks import Position
 from watchdog_cli.core.events import DumpDone, Event
 from watchdog_kit.records import dataclass
+
+if TYPE_CHECKING:
+    from watchdog_cli.adapters.identity import Identity
 
 QUIET_S = 0.2  # chosen: output that has paused so long is complete
 LOOK_S = 0.05
 # A frozen program may have used up all the processes that its user may have.
 NO_ROOM = "no stacks: there was no room for another thread of the watchdog (ulimit -u, pids.max)"
-
-Place = tuple[str, int]  # in the log: the file's identity and an offset in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Dump:
 
     source: str
     text: str = ""
-    span: tuple[Place, Place] | None = None
+    span: tuple[Position, Position] | None = None
     note: str = ""
 
 
@@ -43,18 +46,20 @@ class SignalDumper:
     def __init__(
         self,
         *,
+        who: "Callable[[], Identity | None]",
         fields: Callable[[], Mapping[str, object]],
         send: Callable[[int], bool],
         last_output: Callable[[], float | None],
         put: Callable[[Event], None],
-        place: Callable[[], Place] | None = None,
-        keep: Callable[[Dump], None] | None = None,
-        look: Callable[[], None] = lambda: None,
-        otherwise: Callable[[float], None] | None = None,
+        place: Callable[[], Position],
+        keep: Callable[[Dump], None],
+        look: Callable[[], None],
+        otherwise: Callable[[float], None],
     ) -> None:
         """Nothing is sent yet.
 
         Args:
+            who: the present run.
             fields: of the newest heartbeat.
             send: to the leader; False when it does not catch the signal.
             last_output: monotonic seconds of the child's newest output.
@@ -64,6 +69,7 @@ class SignalDumper:
             look: called while the program still lives, in a thread, to see what else is to be seen of it.
             otherwise: called with the limit where the program did not opt in; it puts DumpDone itself.
         """
+        self._who = who
         self._fields = fields
         self._send = send
         self._last_output = last_output
@@ -74,25 +80,23 @@ class SignalDumper:
         self._otherwise = otherwise
 
     def begin(self, limit_s: float) -> None:
-        """Begin; DumpDone comes when it is done, or at once when there is nothing to do."""
+        """Begin; DumpDone comes when it is done."""
+        identity = self._who()
         number = _number(self._fields().get("dumpSignal"))
-        before = self._last_output()
-        start = self._place() if self._place is not None else None
-        if number is None or not self._send(number):
-            if self._otherwise is not None:
-                self._otherwise(limit_s)
-            else:
-                self._put(DumpDone())
+        before, start = self._last_output(), self._place()
+        if identity is None or number is None or not self._send(number):
+            self._otherwise(limit_s)
             return
-        thread = threading.Thread(target=self._wait, args=(before, start, limit_s), name="dump", daemon=True)
+        thread = threading.Thread(
+            target=self._wait, args=(identity.run_id, before, start, limit_s), name="dump", daemon=True
+        )
         try:
             thread.start()
         except RuntimeError:
-            if self._keep is not None:
-                self._keep(Dump("none", note=NO_ROOM))
-            self._put(DumpDone())
+            self._keep(Dump("none", note=NO_ROOM))
+            self._put(DumpDone(identity.run_id))
 
-    def _wait(self, before: float | None, start: Place | None, limit_s: float) -> None:
+    def _wait(self, run_id: str, before: float | None, start: Position, limit_s: float) -> None:
         self._look()
         pause = threading.Event()  # never set; waiting on it is a sleep that says what it is
         waited = quiet = 0.0
@@ -105,16 +109,12 @@ class SignalDumper:
             newest = now
             if newest != before and quiet >= QUIET_S:
                 break
-        if self._keep is not None and start is not None and self._place is not None:
-            came = newest != before
-            self._keep(
-                Dump("its own handler", span=(start, self._place()))
-                if came
-                else Dump(
-                    "none", note=f"it was asked to print its stacks and printed nothing in {limit_s:g}s"
-                )
-            )
-        self._put(DumpDone())
+        if newest != before:
+            self._keep(Dump("its own handler", span=(start, self._place())))
+        else:
+            note = f"it was asked to print its stacks and printed nothing in {limit_s:g}s"
+            self._keep(Dump("none", note=note))
+        self._put(DumpDone(run_id))
 
 
 def _number(name: object) -> int | None:

@@ -67,7 +67,7 @@ class Guard:
         self.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         self.extend(end_s)
         if not with_process:
             return

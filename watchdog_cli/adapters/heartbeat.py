@@ -16,7 +16,6 @@ from watchdog_cli.core.facts import Notice
 from watchdog_cli.core.policy import Source
 from watchdog_kit.os_errors import in_words
 from watchdog_kit.quantities import exact_duration, format_duration
-from watchdog_kit.records import dataclass
 
 READ_LIMIT = 64 * 1024
 BEATS_WANTED = 3  # in one timeout, so that one late beat is no freeze
@@ -27,13 +26,6 @@ Signature = tuple[int, int, int, int]
 
 class NotABeatError(ValueError):
     """The file changed, but says nothing that counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What one look at the file found."""
-
-    fields: Mapping[str, object]
 
 
 def parse(content: bytes) -> Mapping[str, object]:

@@ -36,10 +36,9 @@ class IncidentFolder:
         name: of the watchdog; incidents of others in the same folder are left alone.
     """
 
-    def __init__(self, path: str, name: str, *, kept: int = KEPT, floor: str = "") -> None:
+    def __init__(self, path: str, name: str, *, floor: str = "") -> None:
         self._path = path
         self._name = name
-        self._kept = kept
         self._floor = floor
 
     def keep(self, wanted_id: str, record: Mapping[str, object], files: Mapping[str, str]) -> str:
@@ -78,7 +77,7 @@ class IncidentFolder:
     def _let_go(self) -> None:
         """Remove the oldest ones, and what a killed watchdog left unfinished."""
         ours = list_incidents(self._path, self._name)
-        for record in ours[self._kept :]:
+        for record in ours[KEPT:]:
             _remove(os.path.join(self._path, record["id"]))
         with contextlib.suppress(OSError):
             for entry in os.scandir(self._path):
@@ -136,7 +135,7 @@ def _number(record: Mapping[str, Any]) -> int:
 
 
 def _read(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with open(descriptor, "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise FileNotFoundError(path)
@@ -149,7 +148,7 @@ def _read(path: str) -> bytes:
 
 
 def _write(path: str, text: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:
         rest = memoryview(text.encode("utf-8", "replace"))
         while rest:

@@ -43,7 +43,7 @@ class InstanceLock:
                 os.set_inheritable(descriptor, False)
                 self.was_handed_over = True
             else:
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(
                 f"cannot open {self.path}: {in_words(error)}; check who owns the folder"
@@ -75,7 +75,7 @@ def holder(path: str) -> int | None:
     # Where one can ask without trying, to read is enough: also on a file system that is read-only by now.
     mode = os.O_RDONLY if sys.platform in _FLOCK else os.O_RDWR
     try:
-        descriptor = os.open(path, mode | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, mode | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

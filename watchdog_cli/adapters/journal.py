@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Protocol
 
 from watchdog_cli.adapters import boot_clock, foreign_json, life, log_reader, state_file
-from watchdog_cli.adapters.clock import iso
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.core.errors import StorageError
 from watchdog_cli.core.facts import Fact
@@ -22,6 +21,7 @@ from watchdog_cli.core.record import one_line
 from watchdog_cli.core.snapshot import Snapshot
 from watchdog_kit.os_errors import in_words
 from watchdog_kit.records import dataclass
+from watchdog_kit.wall_time import iso
 
 VERSION = 1
 JOURNAL_SIZE = 5_000_000  # about 20,000 facts; months of a healthy program

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from watchdog_cli.adapters.life import boot_of
-from watchdog_cli.adapters.log_reader import close_row, open_row
+from watchdog_cli.adapters.log_reader import opened_row
 from watchdog_cli.core.history import SECONDS, Note
 from watchdog_cli.core.timeline import Stamp
 
@@ -24,19 +24,10 @@ _decode = json.JSONDecoder().raw_decode
 
 def read_notes(path: str) -> list[Note]:
     """All facts that can be had, oldest first."""
-    try:
-        row = open_row(path)
-    except OSError:
-        return []
-    try:
+    with opened_row(path) as row:
         contents = (file.read(0, min(file.size_now(), FILE_LIMIT)) for file in reversed(row))
-        return list(
-            parse_notes(
-                line for content in contents for line in content.decode("utf-8", "replace").split("\n")
-            )
-        )
-    finally:
-        close_row(row)
+        texts = (content.decode("utf-8", "replace") for content in contents)
+        return list(parse_notes(line for text in texts for line in text.split("\n")))
 
 
 def parse_notes(lines: Iterable[str]) -> Iterator[Note]:

@@ -1,8 +1,10 @@
 """What a run said last: lines of the log up to where the next run begins, and pieces between two places."""
 
+import contextlib
 import itertools
 
 from watchdog_cli.adapters import log_reader
+from watchdog_cli.adapters.log_marks import Position
 from watchdog_cli.adapters.log_reader import LogFile
 from watchdog_cli.adapters.log_text import for_screen
 
@@ -11,10 +13,10 @@ LINE_LIMIT = 4000  # characters of one line; of a longer one its two ends
 TEXT_LIMIT = 200_000  # characters of all lines
 PIECE_LIMIT = 200_000  # bytes between two places
 
-Place = tuple[str, int]  # the file's identity and an offset in it, as the pump gives it
 
-
-def last_words(path: str, end: Place | None, *, start: Place | None = None, count: int = LINES) -> list[str]:
+def last_words(
+    path: str, end: Position | None, *, start: Position | None = None, count: int = LINES
+) -> list[str]:
     """Return the last lines of one run, oldest first, fit for a screen and bounded in every way.
 
     Args:
@@ -22,13 +24,9 @@ def last_words(path: str, end: Place | None, *, start: Place | None = None, coun
         end: where the next run begins; None if none has begun: then the end of the log.
         start: where the run begins; None if nobody knows: then lines of the run before may be among them.
     """
-    try:
-        row = log_reader.open_row(path)
-    except OSError:
-        return []
     lines: list[str] = []
     room = TEXT_LIMIT
-    try:
+    with contextlib.suppress(OSError), log_reader.opened_row(path) as row:
         part = _until(row, end)
         first = None if start is None else _index(part, start)
         floor = None if start is None or first is None else (first, start[1])
@@ -38,33 +36,23 @@ def last_words(path: str, end: Place | None, *, start: Place | None = None, coun
             if room < 0:
                 break
             lines.append(text)
-    except OSError:
-        return lines[::-1]
-    finally:
-        log_reader.close_row(row)
     return lines[::-1]
 
 
-def words_between(path: str, start: Place, end: Place) -> list[str]:
+def words_between(path: str, start: Position, end: Position) -> list[str]:
     """Return the lines that were written from one place to another, with the first ones left out if there are many."""
-    try:
-        row = log_reader.open_row(path)
-    except OSError:
-        return []
-    try:
+    found = b""
+    with contextlib.suppress(OSError), log_reader.opened_row(path) as row:
         part = _until(row, end)
         first = _index(part, start)
-        if first is None or not part:
-            return []
-        found = b"".join(log_reader.pieces_forward(part, (first, start[1])))[-PIECE_LIMIT:]
-    except OSError:
+        if first is not None:
+            found = b"".join(log_reader.pieces_forward(part, (first, start[1])))[-PIECE_LIMIT:]
+    if not found:
         return []
-    finally:
-        log_reader.close_row(row)
     return [_bounded(for_screen(line, colours=False)) for line in found.split(b"\n")]
 
 
-def _until(row: list[LogFile], end: Place | None) -> list[LogFile]:
+def _until(row: list[LogFile], end: Position | None) -> list[LogFile]:
     """The row as it was when the log ended there; all of it if that file is gone."""
     index = None if end is None else _index(row, end)
     if index is None or end is None:
@@ -73,7 +61,7 @@ def _until(row: list[LogFile], end: Place | None) -> list[LogFile]:
     return row[index:]
 
 
-def _index(row: list[LogFile], place: Place) -> int | None:
+def _index(row: list[LogFile], place: Position) -> int | None:
     inode = place[0].rpartition(":")[0]
     return next((number for number, log in enumerate(row) if log.inode == inode), None)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import uuid
 from dataclasses import asdict, fields
 
@@ -66,3 +67,9 @@ def read_id(path: str) -> str:
     with contextlib.suppress(OSError):
         write_atomic(path, f"{made}\n".encode(), mode=0o600)
     return made
+
+
+def forget_trace(path: str) -> None:
+    """Remove it, if it is there."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)

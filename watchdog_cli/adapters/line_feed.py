@@ -5,7 +5,7 @@ Each look costs a bounded number of bytes, however fast the log grows: what a pe
 
 from watchdog_cli.adapters.log_follower import Follower
 from watchdog_cli.adapters.log_output import LineCutter
-from watchdog_cli.adapters.log_reader import LogFile, close_row, lines_backwards, open_row
+from watchdog_cli.adapters.log_reader import LogFile, lines_backwards, open_row, opened_row
 
 MOST_BYTES = 256 * 1024  # of one look
 Found = tuple[list[bytes], bool]
@@ -75,7 +75,7 @@ def _newest(row: list[LogFile], keep: int) -> list[tuple[bytes, int]]:
     """The last lines, oldest first, with their offsets."""
     found: list[tuple[bytes, int]] = []
     size = 0
-    for line in lines_backwards(row) if row else ():
+    for line in lines_backwards(row):
         if len(found) >= keep or size >= MOST_BYTES:
             break
         found.append((line.data, line.start))
@@ -86,11 +86,5 @@ def _newest(row: list[LogFile], keep: int) -> list[tuple[bytes, int]]:
 
 def newest_lines(path: str, keep: int) -> list[bytes]:
     """The last lines of a log across its rotated files, whether or not the last one is complete."""
-    try:
-        row = open_row(path)
-    except OSError:
-        return []
-    try:
+    with opened_row(path) as row:
         return [data for data, _ in _newest(row, keep)]
-    finally:
-        close_row(row)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from watchdog_cli.adapters.log_reader import BLOCK, LogFile, close_row, open_row
+from watchdog_cli.adapters.log_reader import BLOCK, LogFile, close_row, inode_of, open_row
 
 
 class Piece(NamedTuple):
@@ -84,7 +84,7 @@ class Follower:
                 found = os.stat(self._path)
             except OSError:  # deleted, or just being rotated
                 return []
-            if f"{found.st_dev}:{found.st_ino}" == self._current.inode:
+            if inode_of(found) == self._current.inode:
                 return []
         known = frozenset(log.inode for log in (self._current, self._previous) if log is not None)
         try:

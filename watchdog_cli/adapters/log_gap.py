@@ -4,6 +4,8 @@ import errno
 import time
 from collections.abc import Callable
 
+from watchdog_kit.os_errors import in_words
+
 RETRY_EVERY_S = 0.5  # chosen: a deleted or full place is tried again soon, but not for each line
 CALM_S = 60.0  # the same trouble again within a minute is the same trouble: it is not said twice
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC})
@@ -11,10 +13,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else er
 
 def reason_of(error: OSError) -> str:
     """Say in a few words why a file could not be written."""
-    if error.errno in FULL:
-        return "disk full"
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]
+    return "disk full" if error.errno in FULL else in_words(error)
 
 
 def gap_line(lost: int, reason: str) -> bytes:

@@ -4,8 +4,7 @@ import os
 import time
 from collections.abc import Callable
 
-from watchdog_cli.adapters.log_marks import LogMarks
-from watchdog_cli.adapters.log_reader import last_lines
+from watchdog_cli.adapters.log_marks import LogMarks, Position
 from watchdog_cli.adapters.rotating_file import RotatingFile
 from watchdog_cli.adapters.terminal import Terminal
 
@@ -46,28 +45,16 @@ class LogIntake:
         self._marks.note(log.offset)
         self._publish()
 
-    def position(self) -> tuple[str, int]:
-        """Return where the log ends now: the file's identity and an offset in it. For the journal."""
+    def position(self) -> Position:
+        """Return where the log ends now. For the journal."""
         return self._place
 
-    def run_position(self) -> tuple[str, int]:
+    def run_position(self) -> Position:
         """Return where the output of the run begins for which ``child_fd`` was called last.
 
         After a spawn ``position`` may already lie behind the first words of the child.
         """
         return self._run_place
-
-    def lost_bytes(self) -> int:
-        """Return how much output could not be stored since the start."""
-        return self._log.gap.total
-
-    def log_size(self) -> int:
-        """Return the size of the present log file in bytes."""
-        return self._place[1]
-
-    def last_lines(self, count: int) -> list[bytes]:
-        """Return the last lines of the log, oldest first, read from the files."""
-        return last_lines(self._log.path, count)
 
     def _publish(self) -> None:
         self._place = (self._marks.file_id, self._log.offset)

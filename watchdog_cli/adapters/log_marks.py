@@ -6,7 +6,6 @@ printed. The birth tells apart files that were given the same inode one after th
 """
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +19,9 @@ SOON_S = 10.0  # chosen: how exact ``--since`` is for output that grows fast
 LATE_S = 60.0  # chosen: and for output that grows slowly, so that the marks of weeks fit
 WORTH = 16 * 1024  # bytes that make a mark worth its place after SOON_S
 SIZE = 256 * 1024  # about 5,000 marks a file: with its one backup a week of minutes
+
+
+Position = tuple[str, int]  # in a log: the full identity of a file, as a mark has it, and an offset in it
 
 
 class Mark(NamedTuple):
@@ -41,7 +43,6 @@ class LogMarks:
         self._log = log
         self._opened = False
         self._generation = -1
-        self._birth = ""
         self._next_late = 0.0
         self._next_soon = 0.0
         self._offset = 0
@@ -78,8 +79,8 @@ class LogMarks:
                 self._file.open()
         first = self._generation < 0
         self._generation = log.generation
-        known = file_id_of(self._file.path, log.file_id) if first and log.offset else ""
-        self.file_id = known or f"{log.file_id}:{time.time_ns():x}"
+        known = file_id_of(self._file.path, log.inode) if first and log.offset else ""
+        self.file_id = known or f"{log.inode}:{time.time_ns():x}"
         self._mark(log.offset if first else 0, time.monotonic())
 
     def _mark(self, offset: int, now: float) -> None:
@@ -116,16 +117,6 @@ def file_id_of(path: str, inode: str) -> str:
             if mark is not None:
                 return mark.file_id
     return ""
-
-
-def inode_of(path: str) -> str:
-    """Return ``device:inode`` of an existing file.
-
-    Raises:
-        OSError: there is none.
-    """
-    found = os.stat(path)
-    return f"{found.st_dev}:{found.st_ino}"
 
 
 def _parse(line: bytes) -> Mark | None:

@@ -3,8 +3,10 @@
 The files of a log form a *row*, newest first. A *place* is (index in the row, offset in that file).
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from watchdog_cli.adapters import sharing
@@ -28,6 +30,11 @@ class Line(NamedTuple):
     left_out: int = 0
 
 
+def inode_of(found: os.stat_result) -> str:
+    """``device:inode``: which file it is, whatever its name; a file that is gone may leave it to another one."""
+    return f"{found.st_dev}:{found.st_ino}"
+
+
 class LogFile:
     """One file of the row, held open: a later rename or removal does not matter to it."""
 
@@ -39,7 +46,7 @@ class LogFile:
         """
         self.file: BinaryIO = open(path, "rb", buffering=0, opener=sharing.to_read)  # noqa: SIM115 - closed by ``close``
         found = os.fstat(self.file.fileno())
-        self.inode = f"{found.st_dev}:{found.st_ino}"
+        self.inode = inode_of(found)
         self.size = found.st_size
         self.changed_at = found.st_mtime
 
@@ -100,6 +107,19 @@ def close_row(row: list[LogFile]) -> None:
     """Close all files of a row."""
     for log in row:
         log.close()
+
+
+@contextlib.contextmanager
+def opened_row(path: str) -> Iterator[list[LogFile]]:
+    """The row, for as long as it is looked at; a log that may not be read is one that is not there."""
+    try:
+        row = open_row(path)
+    except OSError:
+        row = []
+    try:
+        yield row
+    finally:
+        close_row(row)
 
 
 def lines_backwards(row: list[LogFile], floor: Place | None = None) -> Iterator[Line]:
@@ -171,18 +191,8 @@ def last_lines(path: str, count: int) -> list[bytes]:
 
     A log that cannot be read has none.
     """
-    found: list[bytes] = []
-    try:
-        row = open_row(path)
-    except OSError:
-        return found
-    try:
-        for line in lines_backwards(row):
-            if len(found) >= count:
-                break
-            found.append(line.data.rstrip(b"\r\n"))
-    finally:
-        close_row(row)
+    with opened_row(path) as row:
+        found = [line.data.rstrip(b"\r\n") for line in islice(lines_backwards(row), count)]
     found.reverse()
     return found
 

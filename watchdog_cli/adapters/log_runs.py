@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from watchdog_cli.adapters.log_marks import file_id_of
-from watchdog_cli.adapters.log_reader import LogFile, Place, close_row, lines_backwards, open_row
+from watchdog_cli.adapters.log_reader import LogFile, Place, lines_backwards, opened_row
 from watchdog_kit.records import dataclass
 
 LIMIT = 10_000  # lines of the journal that are looked through
@@ -21,6 +21,15 @@ class RunStart:
     number: int
     at: str  # ISO, as in the journal
     before: str  # how the run before it ended; empty if nothing is known
+
+
+def journal_stamp(path: str) -> tuple[int, int]:
+    """Return something that changes whenever a fact is added."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_size
 
 
 class RunFinder:
@@ -49,11 +58,7 @@ class RunFinder:
 
     def stamp(self) -> tuple[int, int]:
         """Return something that changes when the journal does."""
-        try:
-            found = os.stat(self._journal_path)
-        except OSError:
-            return 0, 0
-        return found.st_ino, found.st_size
+        return journal_stamp(self._journal_path)
 
     def newest(self, after: str) -> list[RunStart]:
         """Return the runs that came after the one that began at ``after`` (ISO), oldest first."""
@@ -67,13 +72,9 @@ class RunFinder:
 
     def _backwards(self) -> Iterator[RunStart]:
         """Yield runs, newest first."""
-        try:
-            row = open_row(self._journal_path)
-        except OSError:
-            return
         waiting: dict[str, Any] | None = None  # a start whose reason stands further up
-        try:
-            for line in islice(lines_backwards(row) if row else (), LIMIT):
+        with opened_row(self._journal_path) as row:
+            for line in islice(lines_backwards(row), LIMIT):
                 if b'"spawned"' not in line.data and b'"ended"' not in line.data:
                     continue
                 record = _record(line.data)
@@ -86,8 +87,6 @@ class RunFinder:
                     waiting = None
             if waiting is not None:
                 yield self._start(waiting, "")
-        finally:
-            close_row(row)
 
     def _start(self, record: dict[str, Any], before: str) -> RunStart:
         inode, _, birth = str(record["log"]["file_id"]).rpartition(":")

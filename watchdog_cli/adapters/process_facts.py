@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from watchdog_cli.adapters.system import processes
+from watchdog_cli.core.record import printable
 from watchdog_kit.quantities import format_duration, format_size
 from watchdog_kit.records import dataclass
 
@@ -191,7 +192,7 @@ def _more(count: int, shown: int) -> list[str]:
 
 def _shown(text: str) -> str:
     plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "?" for c in plain)[:300]
+    return printable(plain)[:300]
 
 
 def _text(path: str, limit: int = 65536) -> str:

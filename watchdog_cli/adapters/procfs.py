@@ -40,7 +40,7 @@ class Stat:
 def _read(path: str, limit: int = READ_LIMIT) -> bytes | None:
     """The bytes of a /proc file; None when the process is gone or not ours to look at."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:

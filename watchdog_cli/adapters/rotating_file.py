@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 from watchdog_cli.adapters.log_gap import Gap, gap_line, reason_of
+from watchdog_cli.adapters.log_reader import inode_of
 from watchdog_cli.adapters.log_row import LogRow
 from watchdog_cli.core.errors import StorageError
 
@@ -50,7 +51,7 @@ def make_folder(path: str, floor: str = "") -> None:
 class RotatingFile:
     """One log under one name, with ``backups`` older ones beside it: ``NAME.1`` is the newest of them.
 
-    One thread at a time may use it. ``offset``, ``file_id`` and ``gap.total`` may be read by any.
+    One thread at a time may use it. ``offset``, ``inode`` and ``gap.total`` may be read by any.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class RotatingFile:
         self.offset = 0
         self.gap = Gap(path, on_problem, on_recovered)
         self.generation = 0  # grows whenever another file, or an emptied one, goes by the name
-        self.file_id = ""  # device and inode; a number used again is told apart by the generation
+        self.inode = ""  # with the device; a number used again is told apart by the generation
         self._fd = -1
         self._key = (0, 0)
         self._seam = self.size - min(SEAM, self.size // 4)
@@ -118,14 +119,6 @@ class RotatingFile:
             os.close(self._null)
             self._null = -1
 
-    def sync(self) -> None:
-        """Ask the disk to keep what was written; a disk that cannot is no error here."""
-        if self._fd >= 0:
-            try:
-                os.fsync(self._fd)
-            except OSError as error:
-                self.gap.say(f"cannot secure {self.path}: {reason_of(error)}")
-
     def _reopen(self) -> None:
         self._close_file()
         make_folder(os.path.dirname(self.path), self.floor)
@@ -140,7 +133,7 @@ class RotatingFile:
             raise
         self._fd = fd
         self._key = (found.st_dev, found.st_ino)
-        self.file_id = f"{found.st_dev}:{found.st_ino}"
+        self.inode = inode_of(found)
         self._line_open = None
         self._checked = time.monotonic()
         self.generation += 1

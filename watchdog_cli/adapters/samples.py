@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from watchdog_cli.adapters import boot_clock, life
+from watchdog_cli.adapters.log_row import LogRow
 from watchdog_cli.core.samples import CENTI, EVERY_S, KIBI, NEVER, head_line, life_tag, sample_line
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class SampleFile:
         """Nothing is opened yet."""
         self._path = path
         self._size = size
-        self._backups = backups
+        self._row = LogRow(path, size, backups)
         self._descriptor = -1
 
     def begin(self, text: str) -> bool:
@@ -152,21 +153,13 @@ class SampleFile:
     def _make_room(self) -> None:
         self.close()
         flags = (
-            os.O_WRONLY
-            | os.O_CREAT
-            | os.O_APPEND
-            | getattr(os, "O_CLOEXEC", 0)
-            | getattr(os, "O_BINARY", 0)
-            | getattr(os, "O_NONBLOCK", 0)
+            os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         )
         self._descriptor = os.open(self._path, flags, 0o600)
         if os.fstat(self._descriptor).st_size < self._size:
             return
         self.close()
-        for number in range(self._backups, 1, -1):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{self._path}.{number - 1}", f"{self._path}.{number}")
-        os.replace(self._path, f"{self._path}.1")
+        self._row.shift()
         self._descriptor = os.open(self._path, flags, 0o600)
 
 
@@ -176,13 +169,7 @@ def read_samples(path: str, since: float) -> bytes:
     Args:
         since: files that were last written before this time (unix seconds) are left out too.
     """
-    from watchdog_cli.adapters.log_reader import close_row, open_row
+    from watchdog_cli.adapters.log_reader import opened_row
 
-    try:
-        row = open_row(path)
-    except OSError:
-        return b""
-    try:
+    with opened_row(path) as row:
         return b"".join(file.read(0, 2 * SIZE) for file in reversed(row) if file.changed_at >= since)
-    finally:
-        close_row(row)

@@ -14,4 +14,4 @@ else:
 
     def to_read(path: str, flags: int = os.O_RDONLY) -> int:
         """Open a file for reading; an opener for ``open``. Nobody is ever kept from renaming it here."""
-        return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe in its place is not waited for
+        return os.open(path, flags | os.O_NONBLOCK)  # a pipe in its place is not waited for

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from watchdog_cli.core.errors import SpawnError
+from watchdog_kit.os_errors import in_words
 
 PASSING = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EINTR})
 SHOWN = 200  # characters of a name in a message
@@ -14,11 +15,11 @@ SHOWN = 200  # characters of a name in a message
 def explain(error: OSError, program: str, folder: str, environment: Mapping[str, str]) -> SpawnError:
     """What went wrong, for which thing, and what to do."""
     if error.errno in PASSING:  # before any look at the folder: what passes is nobody's typo
-        return SpawnError(f"cannot start {_shown(program)}: {error.strerror}", transient=True)
+        return SpawnError(f"cannot start {_shown(program)}: {in_words(error)}", transient=True)
     if not program.strip():
         return SpawnError("the name of the program is empty; is a variable not set that it stands in?")
     if len(program) > SHOWN:
-        return SpawnError(f"cannot start {_shown(program)}: {error.strerror}")
+        return SpawnError(f"cannot start {_shown(program)}: {in_words(error)}")
     if not os.path.isdir(folder):
         return SpawnError(f"folder {folder} does not exist; pick another with -C")
     if not os.access(folder, os.X_OK, effective_ids=os.access in os.supports_effective_ids):
@@ -41,7 +42,7 @@ def explain(error: OSError, program: str, folder: str, environment: Mapping[str,
         )
     if error.errno == errno.E2BIG:
         return SpawnError("its arguments and environment are too long for the system")
-    return SpawnError(f"cannot start {program}: {error.strerror}")
+    return SpawnError(f"cannot start {program}: {in_words(error)}")
 
 
 def _shown(program: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from watchdog_cli.adapters.forensics import NO_ROOM, Dump
+from watchdog_cli.adapters.machine_facts import YAMA, read_number
 from watchdog_cli.adapters.system import processes
 from watchdog_cli.core.events import DumpDone, Event
 from watchdog_cli.core.record import one_line
@@ -29,7 +30,6 @@ OUTPUT_LIMIT = 200_000  # characters
 _ITS_ENVIRONMENT = frozenset({"PATH", "LANG", "HOME", "SYSTEMROOT", "TEMP"})
 MAPS_LIMIT = 1 << 20
 MARGIN_S = 0.1  # of the limit, for killing and collecting it
-YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 OPT_IN = (
     "add faulthandler.register(signal.SIGUSR1, all_threads=True) to it "
     'and "dumpSignal": "SIGUSR1" to its heartbeat'
@@ -177,10 +177,8 @@ def _explain(errors: str) -> str:
     low = said.lower()
     if "permission denied" not in low and "not permitted" not in low:
         return f"{PROGRAM} failed: {said or 'it said nothing'}"
-    scope = ""
-    with contextlib.suppress(OSError), open(YAMA, encoding="ascii", errors="replace") as file:
-        scope = file.read(8).strip()
-    if scope not in {"", "0"}:
+    scope = read_number(YAMA)
+    if scope:
         return (
             f"this system lets no process look into another one (Yama, ptrace_scope {scope}): "
             f"run the watchdog with CAP_SYS_PTRACE, or {OPT_IN}"

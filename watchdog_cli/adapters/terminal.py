@@ -91,9 +91,8 @@ class _Stream:
             if self.gone or not data:
                 return
             if self._missed and not self._stuck:
-                self._miss(
-                    data
-                )  # until the note of what is missing stands there, or the order would be wrong
+                # Until the note of what is missing stands there, or the order would be wrong.
+                self._miss(data)
                 return
             if self._in_missed:
                 _, end, rest = data.partition(b"\n")

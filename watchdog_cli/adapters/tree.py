@@ -12,6 +12,7 @@ from watchdog_cli.adapters.procfs import Stat
 from watchdog_cli.adapters.spawn_fault import explain
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.record import one_line
+from watchdog_kit.os_errors import in_words
 
 SHOWN = 4  # survivors named one by one
 
@@ -101,7 +102,7 @@ class Tree(Generic[InboxT]):
         try:
             output = launch.output()
         except OSError as error:
-            raise SpawnError(f"no descriptor for its output: {error.strerror}", transient=True) from error
+            raise SpawnError(f"no descriptor for its output: {in_words(error)}", transient=True) from error
         try:
             return subprocess.Popen(
                 argv,

@@ -59,7 +59,7 @@ class TreeUsage:
     def _leader_fields(self) -> list[bytes] | None:
         try:
             if self._leader_stat < 0:
-                self._leader_stat = os.open(f"/proc/{self._leader}/stat", os.O_RDONLY | os.O_CLOEXEC)
+                self._leader_stat = os.open(f"/proc/{self._leader}/stat", os.O_RDONLY)
             raw = os.pread(self._leader_stat, 4096, 0)
         except OSError:  # it is gone
             return None
@@ -108,7 +108,7 @@ def _children(pid: int, threads: list[str] | None) -> list[int]:
 def _read(path: str) -> bytes:
     """What one call reads: all of what we ask for, but for a list of more children than we measure."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return b""
     try:

@@ -1,10 +1,8 @@
 """``watchdog check``: for probes that ask every few seconds, so it loads as little as it can."""
 
-import os
-
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, place_options, places_of
 from watchdog_cli.core.errors import WatchdogError
 
 UNHEALTHY = 1  # all that a container engine knows besides 0; it keeps 2, our wrong option, for itself
@@ -57,19 +55,14 @@ def command(docker: bool, watchdog: bool, directory: str | None, name: str | Non
 
 
 def _code(directory: str | None, name: str | None, *, only_watchdog: bool) -> int:
-    from watchdog_cli.adapters.config_file import resolve_name
-    from watchdog_cli.wiring.places import Places
-
-    folder = folder_of(directory)
-    found = resolve_name(folder, name, os.environ)
+    places = places_of(directory, name)
     from watchdog_cli.wiring.probe import quick_code, watchdog_code
 
-    places = Places(folder, found)
     if only_watchdog:
         return watchdog_code(places)
     code = quick_code(places)
     if code is None:
         from watchdog_cli.wiring.status import read_status
 
-        code = int(read_status(folder, found).exit_code)
+        code = int(read_status(places.folder, places.name).exit_code)
     return code

@@ -17,10 +17,12 @@ def command(as_json: bool, directory: str | None, name: str | None) -> None:
 
     Changes nothing. Ends with 0 when there is nothing worse than warnings, else with 5.
     """
-    from watchdog_cli.core.findings import exit_code
+    from watchdog_cli.adapters.config_file import checked_name
+    from watchdog_cli.core.findings import Grade, exit_code
     from watchdog_cli.wiring.doctor import examine, meet
 
-    patient = meet(folder_of(directory), _checked(name), dict(os.environ))
+    folder = folder_of(directory)
+    patient = meet(folder, None if name is None else checked_name(name), dict(os.environ))
     findings = examine(patient)
     code = exit_code(findings)
     if as_json:
@@ -38,7 +40,6 @@ def command(as_json: bool, directory: str | None, name: str | None) -> None:
         }
         click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
     else:
-        from watchdog_cli.core.findings import Grade
         from watchdog_cli.core.record import one_line
 
         click.echo(f"{patient.name} in {one_line(patient.folder)}")
@@ -53,11 +54,3 @@ def command(as_json: bool, directory: str | None, name: str | None) -> None:
         bad = [f"{number} {grade.value}{'s' if number > 1 else ''}" for grade, number in counts if number]
         click.echo(f"{len(findings)} checks: {', '.join(bad) or 'all well'}")
     raise SystemExit(code)
-
-
-def _checked(name: str | None) -> str | None:
-    if name is None:
-        return None
-    from watchdog_cli.adapters.config_file import resolve_name
-
-    return resolve_name("", name)

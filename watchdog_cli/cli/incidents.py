@@ -1,7 +1,6 @@
 """``watchdog incidents``."""
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +8,7 @@ from typing import Any
 
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, place_options, places_of
 
 JSON_VERSION = 1
 NARROW = 60  # columns that the text of an incident gets at least
@@ -43,11 +42,10 @@ def command(
 
     ID is the name in the list, any part that only one name has, or the word last.
     """
-    from watchdog_cli.adapters.config_file import resolve_name
     from watchdog_cli.wiring.incidents import incidents_path, read_incident, read_incidents
 
-    folder = folder_of(directory)
-    found = resolve_name(folder, name, os.environ)
+    places = places_of(directory, name)
+    folder, found = places.folder, places.name
     if incident_id is not None:
         incident = read_incident(folder, found, incident_id, log_dir)
         if as_json:

@@ -113,8 +113,6 @@ def _show(path: str, text: str) -> None:
 
 
 def _lost_variables(environ: Mapping[str, str]) -> list[str]:
-    from watchdog_cli.core.options import OPTIONS
+    from watchdog_cli.core.options import ENV_PREFIX, OPTIONS
 
-    return sorted(
-        name for name in (setting.variable("WATCHDOG_") for setting in OPTIONS) if environ.get(name)
-    )
+    return sorted(name for setting in OPTIONS if environ.get(name := setting.variable(ENV_PREFIX)))

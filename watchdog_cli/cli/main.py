@@ -124,9 +124,8 @@ def main(arguments: list[str] | None = None) -> None:
         if stream is not None and hasattr(stream, "reconfigure"):
             if sys.platform == "win32" and not stream.isatty():
                 stream.reconfigure(encoding="utf-8")  # else it were the code page of some old program
-            stream.reconfigure(
-                errors="replace"
-            )  # a terminal that cannot show a character still gets the rest
+            # A terminal that cannot show a character still gets the rest.
+            stream.reconfigure(errors="replace")
     try:
         code = group.main(args=arguments, prog_name="watchdog", standalone_mode=False)
     except WatchdogError as error:
@@ -189,10 +188,9 @@ def _record_fault(error: Exception) -> str:
     """Keep the traceback of our own fault and say where."""
     import traceback
 
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or base
-    path = os.path.join(base, "watchdog", "faults.log")
+    from watchdog_cli.wiring.places import user_folder
+
+    path = os.path.join(user_folder() or os.curdir, "faults.log")
     what = f"a fault of watchdog itself ({type(error).__name__}: {error})"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

@@ -1,6 +1,5 @@
 """``watchdog metrics``."""
 
-import os
 import signal
 import threading
 import time
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, SettingType, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, SettingType, place_options, places_of
 from watchdog_cli.core.errors import StorageError, UsageError
 from watchdog_kit import kinds
 from watchdog_kit.os_errors import in_words
@@ -74,14 +73,11 @@ def command(
 
 
 def _watched(directory: str | None, name: str | None, *, show_all: bool) -> "Callable[[], Sequence[Places]]":
-    from watchdog_cli.adapters.config_file import resolve_name
     from watchdog_cli.wiring import registry
-    from watchdog_cli.wiring.places import Places
 
     if show_all:
         return registry.entries
-    folder = folder_of(directory)
-    places = Places(folder, resolve_name(folder, name, os.environ))
+    places = places_of(directory, name)
     return lambda: [places]
 
 

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, place_options, places_of
 from watchdog_cli.core.errors import ConfigError, ExitCode
 
 
@@ -16,23 +16,22 @@ def command(*, test: bool, directory: str | None, name: str | None) -> None:
 
     Ends with 0 when every service took the test message, 16 when one did not, 10 when none is set up.
     """
-    from watchdog_cli.adapters.config_file import load_settings, resolve_name
+    from watchdog_cli.adapters.config_file import load_settings
     from watchdog_cli.wiring.notify import describe, send_test
 
-    folder = folder_of(directory)
-    settings = load_settings(folder, {}, pid1=os.getpid() == 1)
-    found = resolve_name(folder, name, os.environ)
+    places = places_of(directory, name)
+    settings = load_settings(places.folder, {}, pid1=os.getpid() == 1)
     if not settings.alerts.is_wanted:
         raise ConfigError(
             "nobody is told: set telegram-token and telegram-chat (or webhook-url, or notify-url) in watchdog.toml "
             "or as WATCHDOG_TELEGRAM_TOKEN and WATCHDOG_TELEGRAM_CHAT in the environment"
         )
     if not test:
-        for line in describe(settings, folder, found):
+        for line in describe(settings, places):
             click.echo(line)
         click.echo("Try it: watchdog notify --test")
         return
-    results = send_test(settings, found)
+    results = send_test(settings, places.name)
     for result in results:
         mark = click.style("ok", fg="green") if result.is_sent else click.style("FAILED", fg="red")
         click.echo(f"{result.service}: {mark}{f'; {result.reason}' if result.reason else ''}")

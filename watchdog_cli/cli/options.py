@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -21,6 +21,9 @@ from watchdog_kit.click_options import (
 from watchdog_kit.kinds import Kind
 from watchdog_kit.os_errors import in_words
 
+if TYPE_CHECKING:
+    from watchdog_cli.wiring.places import Places
+
 __all__ = [
     "HOW_TO_WRITE",
     "GroupedCommand",
@@ -28,6 +31,7 @@ __all__ = [
     "SettingType",
     "folder_of",
     "place_options",
+    "places_of",
     "settings_options",
 ]
 
@@ -65,8 +69,7 @@ def settings_options(function: F) -> F:
 def place_options(function: F) -> F:
     """Give a command ``-C`` and ``--name``: of which watchdog it speaks.
 
-    The function gets ``directory`` and ``name``, each None when not given; ``folder_of`` and
-    ``adapters.config_file.resolve_name`` make the place of them.
+    The function gets ``directory`` and ``name``, each None when not given; ``places_of`` makes places of them.
     """
     name = click.option(
         "--name",
@@ -75,6 +78,20 @@ def place_options(function: F) -> F:
         help="Which watchdog of the folder is meant.  [default: the name in the settings, else tracker]",
     )
     return _directory_option()(name(function))
+
+
+def places_of(directory: str | None, name: str | None) -> "Places":
+    """Return the places of the watchdog that ``-C`` and ``--name`` mean.
+
+    Raises:
+        UsageError: there is no such folder, or the name cannot be one.
+        ConfigError: the name in the environment or in the settings file cannot be one.
+    """
+    from watchdog_cli.adapters.config_file import resolve_name
+    from watchdog_cli.wiring.places import Places
+
+    folder = folder_of(directory)
+    return Places(folder, resolve_name(folder, name))
 
 
 def folder_of(directory: str | None, *, missing: type[WatchdogError] = UsageError) -> str:

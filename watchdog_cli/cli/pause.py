@@ -1,11 +1,8 @@
 """``watchdog pause``."""
 
-import os
-
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
-from watchdog_kit.click_options import SettingType
+from watchdog_cli.cli.options import GroupedCommand, SettingType, place_options, places_of
 from watchdog_kit.kinds import duration
 
 
@@ -23,13 +20,10 @@ def command(for_s: float | None, directory: str | None, name: str | None) -> Non
 
     What runs goes on running. End the pause with: watchdog resume
     """
-    from watchdog_cli.adapters.config_file import resolve_name
     from watchdog_cli.wiring import ask
-    from watchdog_cli.wiring.places import Places
     from watchdog_kit.quantities import format_duration
 
-    folder = folder_of(directory)
-    found = resolve_name(folder, name, os.environ)
-    ask.answer(Places(folder, found), {"ask": "pause", "for_s": for_s}, click.echo)
+    places = places_of(directory, name)
+    ask.answer(places, {"ask": "pause", "for_s": for_s}, click.echo)
     until = "until: watchdog resume" if for_s is None else f"for {format_duration(for_s)}"
-    click.echo(f"{found}: paused {until}")
+    click.echo(f"{places.name}: paused {until}")

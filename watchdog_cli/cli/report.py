@@ -1,13 +1,12 @@
 """``watchdog report``."""
 
-import os
 import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, SettingType, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, SettingType, place_options, places_of
 from watchdog_cli.core.errors import NotRunningError, UsageError
 from watchdog_kit import kinds
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 SINCE = "7d"
 GOAL = "99.9"
-LONGEST_S = 365 * 86_400.0
 NARROW, WIDE = 20, 120  # characters of a chart
 MARGIN = 16
 NO_SCREEN = 80
@@ -45,17 +43,15 @@ def command(since: str, goal: float, as_json: bool, directory: str | None, name:
     """
     import gc
 
-    from watchdog_cli.adapters.config_file import resolve_name
     from watchdog_cli.adapters.system import locks
-    from watchdog_cli.wiring.places import Places
     from watchdog_cli.wiring.report import has_history, read_report
 
     gc.disable()  # a short life that makes many small records and no rings: looking for them costs a fifth of it
     since_s = _seconds(since)
-    folder = folder_of(directory)
-    found = resolve_name(folder, name, os.environ)
+    places = places_of(directory, name)
+    folder, found = places.folder, places.name
     if not has_history(folder, found):
-        locks.holder(Places(folder, found).lock)  # whether we may look at all
+        locks.holder(places.lock)  # whether we may look at all
         raise NotRunningError(
             f"nothing was ever noted of {found!r} in {folder}; start it with: watchdog run -- COMMAND"
         )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from watchdog_cli.cli.sparkline import BLOCKS, PLAIN, sparkline
+from watchdog_cli.core.record import printable
 from watchdog_cli.core.uptime import Kind
 from watchdog_cli.core.uptime_report import UptimeReport, Window, percent, strip
 from watchdog_kit.quantities import format_duration, format_size
@@ -126,7 +127,7 @@ def _failures(report: UptimeReport) -> Iterator[Row]:
         )
         yield _plain("failures", text)
         for cause in report.causes[:CAUSES_SHOWN]:
-            yield _plain("", f"{cause.count:>4} x {_printable(cause.text)}, last {local(cause.last_at)}")
+            yield _plain("", f"{cause.count:>4} x {printable(cause.text)[:80]}, last {local(cause.last_at)}")
         rest = sum(cause.count for cause in report.causes[CAUSES_SHOWN:])
         if rest:
             yield _plain("", f"{rest:>4} x in other ways")
@@ -221,7 +222,3 @@ def local(at: float, *, date_only: bool = False) -> str:
 
 def _share(share: float) -> str:
     return f"{share * 100:.1f} %" if share < 0.1 else f"{share * 100:.0f} %"
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)[:80]

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN = "_.-~=+*#"  # for a terminal that cannot show blocks
+GAP = " "
 FLAT = 0.1  # changes of less than this share of the largest value are noise and are not blown up
 
 
-def sparkline(
-    values: Sequence[float | None], *, from_zero: bool = False, ramp: str = BLOCKS, gap: str = " "
-) -> str:
+def sparkline(values: Sequence[float | None], *, ramp: str, from_zero: bool = False) -> str:
     """Draw one character for each value; where there is none, a gap.
 
     Args:
@@ -17,7 +16,7 @@ def sparkline(
     """
     known = [value for value in values if value is not None]
     if not known:
-        return gap * len(values)
+        return GAP * len(values)
     high, low = max(known), min(known)
     if from_zero:
         low = 0.0
@@ -26,7 +25,7 @@ def sparkline(
         low = (high + low - room) / 2
         high = low + room
     scale = (len(ramp) - 1) / (high - low) if high > low else 0.0
-    return "".join(gap if value is None else ramp[round((value - low) * scale)] for value in values)
+    return "".join(GAP if value is None else ramp[round((value - low) * scale)] for value in values)
 
 
 def can_show(text: str, encoding: str | None) -> bool:

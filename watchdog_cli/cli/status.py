@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, place_options, places_of
 from watchdog_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,32 +35,24 @@ def command(as_json: bool, watch: bool, show_all: bool, directory: str | None, n
 
 
 def _watch(directory: str | None, name: str | None, *, show_all: bool) -> None:
-    import os
-
-    from watchdog_cli.adapters.config_file import resolve_name
     from watchdog_cli.cli.watch import watch_all, watch_one
-    from watchdog_cli.wiring.places import Places
 
     if show_all:
         watch_all(lambda: _reports(directory, name, show_all=True))
     else:
-        folder = folder_of(directory)
-        watch_one(Places(folder, resolve_name(folder, name, os.environ)))
+        watch_one(places_of(directory, name))
 
 
 def _reports(directory: str | None, name: str | None, *, show_all: bool) -> "list[StatusReport]":
-    import os
-
     from watchdog_cli.wiring.status import read_status
 
     if show_all:
         from watchdog_cli.wiring.registry import entries
 
-        return [read_status(places.folder, places.name) for places in entries()]
-    from watchdog_cli.adapters.config_file import resolve_name
-
-    folder = folder_of(directory)
-    return [read_status(folder, resolve_name(folder, name, os.environ))]
+        wanted = entries()
+    else:
+        wanted = [places_of(directory, name)]
+    return [read_status(places.folder, places.name) for places in wanted]
 
 
 def _show(reports: "list[StatusReport]", *, as_json: bool, show_all: bool) -> int:

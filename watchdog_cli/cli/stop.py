@@ -1,10 +1,8 @@
 """``watchdog stop``."""
 
-import os
-
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, place_options, places_of
 from watchdog_cli.core.errors import NotRunningError
 
 
@@ -19,13 +17,11 @@ def command(now: bool, force: bool, directory: str | None, name: str | None) -> 
 
     The program is asked to end and has its stop timeout (10s) for that; then it is killed.
     """
-    from watchdog_cli.adapters.config_file import load_settings, resolve_name
+    from watchdog_cli.adapters.config_file import load_settings
     from watchdog_cli.wiring import ask
-    from watchdog_cli.wiring.places import Places
 
-    folder = folder_of(directory)
-    found = resolve_name(folder, name, os.environ)
-    places = Places(folder, found)
+    places = places_of(directory, name)
+    folder, found = places.folder, places.name
     if ask.stop(places, now=now, say=lambda text: click.echo(f"  {text}", err=True)):
         click.echo(f"{found}: stopped")
         return

@@ -8,13 +8,12 @@ import sys
 import click
 
 from watchdog_cli.cli.log_view import LINES, LogView, Wish
-from watchdog_cli.cli.options import GroupedCommand, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, place_options, places_of
 from watchdog_cli.core.errors import NotRunningError, UsageError
 from watchdog_cli.wiring.places import Places
 
 INTERRUPTED = 130
 STATE_LIMIT = 1 << 20  # bytes; no state of ours is larger
-CLOSED_PIPE = 141
 
 
 @click.command("tail-log", cls=GroupedCommand)
@@ -65,21 +64,14 @@ def command(
     wish = Wish(lines, follow, own, _since(since), _pattern(grep), last_run)
     if wish.since is not None and last_run:
         raise UsageError("--since and --last-run both say where to begin; use one of them")
-    places, path = _find(folder_of(directory), name, log_dir, own=own)
+    places, path = _find(directory, name, log_dir, own=own)
     try:
         LogView(wish, places, path).show()
     except KeyboardInterrupt:
-        _leave(INTERRUPTED)
-    except BrokenPipeError:
-        _leave(CLOSED_PIPE)
-
-
-def _leave(code: int) -> None:
-    """End at once and without a word; what could not be written any more is let go."""
-    with contextlib.suppress(OSError, ValueError):
-        if sys.stdout is not None:
+        # At once and without a word; what could not be written yet is let go.
+        with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(code)
+        raise SystemExit(INTERRUPTED) from None
 
 
 # --- what is asked for -------------------------------------------------------------------------------------
@@ -113,12 +105,11 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         raise click.BadParameter(f"{text!r} is no regular expression: {error}", param_hint="--grep") from None
 
 
-def _find(folder: str, name: str | None, log_dir: str | None, *, own: bool) -> tuple[Places, str]:
+def _find(directory: str | None, name: str | None, log_dir: str | None, *, own: bool) -> tuple[Places, str]:
     """Return the places of the watchdog that is meant, and the path of its log."""
-    from watchdog_cli.adapters.config_file import resolve_name
-
-    found = resolve_name(folder, name)
-    places = Places(folder, found, log_dir if log_dir is not None else _used_log_dir(folder, found))
+    places = places_of(directory, name)
+    folder = places.folder
+    places = Places(folder, places.name, log_dir if log_dir is not None else _used_log_dir(places))
     path = places.own_log if own else places.log
     if name is None and not os.path.lexists(path):
         others = _other_names(os.path.dirname(path), own=own)
@@ -133,27 +124,21 @@ def _find(folder: str, name: str | None, log_dir: str | None, *, own: bool) -> t
     return places, path
 
 
-def _used_log_dir(folder: str, name: str) -> str:
+def _used_log_dir(places: Places) -> str:
     """Return where the last watchdog of this name wrote its logs, or where the next one will."""
     import json
 
     # Only this one value counts here; all that it takes to trust the whole file would cost more than the log.
     try:
-        with open(Places(folder, name).state, "rb") as file:
+        with open(places.state, "rb") as file:
             found = json.loads(file.read(STATE_LIMIT))["log_dir"]
         if isinstance(found, str) and found:
             return found
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-        KeyError,
-        TypeError,
-    ):  # none there, damaged, or of another shape
-        pass
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        pass  # none there, damaged, or of another shape
     from watchdog_cli.adapters.config_file import load_settings
 
-    return load_settings(folder, {}).log_dir
+    return load_settings(places.folder, {}).log_dir
 
 
 def _other_names(log_dir: str, *, own: bool) -> list[str]:

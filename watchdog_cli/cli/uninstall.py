@@ -5,7 +5,7 @@ import os
 
 import click
 
-from watchdog_cli.cli.options import GroupedCommand, GroupedOption, folder_of, place_options
+from watchdog_cli.cli.options import GroupedCommand, GroupedOption, place_options, places_of
 from watchdog_cli.core.errors import NotRunningError, UsageError
 from watchdog_cli.install.formats import NAMES
 
@@ -26,14 +26,13 @@ def command(
 
     Logs and saved state stay. An entry that 'watchdog install' did not write is left alone.
     """
-    from watchdog_cli.adapters.config_file import resolve_name
     from watchdog_cli.adapters.typed_words import typed
     from watchdog_cli.wiring import install
     from watchdog_cli.wiring.entry_place import Wish, find_target
 
     if manager and not dry_run:
         raise UsageError("--for shows the commands of another system; add --dry-run")
-    found = resolve_name(folder_of(directory), name, os.environ)
+    found = places_of(directory, name).name
     wish = Wish(manager=manager, system=None if of_user is None else not of_user)
     target = find_target(wish, found, dict(os.environ))
     if not dry_run:

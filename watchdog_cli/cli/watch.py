@@ -1,7 +1,6 @@
 """The live screen of ``watchdog status --watch``."""
 
 import contextlib
-import os
 import sys
 import time
 from collections import deque
@@ -13,6 +12,7 @@ import click
 from watchdog_cli import render
 from watchdog_cli.cli.keys import Keys
 from watchdog_cli.cli.sparkline import BLOCKS, PLAIN, can_show, sparkline
+from watchdog_cli.core.record import printable
 from watchdog_kit.quantities import format_size
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ LABEL = 12  # columns
 FRAME = 2  # lines of a panel's border
 FACTS, LINES = 40, 300  # that are kept for the screen
 LOUD = frozenset({"hang", "memory", "gave-up", "spawn-failed", "killing"})
-CLOSED_PIPE = 141
 ENDS = "q or Ctrl-C ends"
 
 
@@ -47,8 +46,6 @@ def watch_one(places: "Places") -> None:
             _plain(scene)
     except KeyboardInterrupt:
         return
-    except BrokenPipeError:
-        _leave()
     finally:
         scene.close()
 
@@ -62,16 +59,6 @@ def watch_all(read: "Callable[[], list[StatusReport]]") -> None:
             _plain_list(read)
     except KeyboardInterrupt:
         return
-    except BrokenPipeError:
-        _leave()
-
-
-def _leave() -> None:
-    """Nobody reads any more: end as a program does that a closed pipe has ended."""
-    os.dup2(
-        os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-    )  # what waits in the buffer has somewhere to go
-    raise SystemExit(CLOSED_PIPE)
 
 
 # --- lines ----------------------------------------------------------------------------------------------------
@@ -229,16 +216,14 @@ class _Screen:
 
         length = max(5, min(60, width - LABEL - 22))
         rows = []
-        for label, values, style, show in (
-            ("", list(self._memory)[-length:], "blue", _bytes),
-            ("", list(self._cpu)[-length:], "cyan", _percent),
+        for values, style, show in (
+            (list(self._memory)[-length:], "blue", format_size),
+            (list(self._cpu)[-length:], "cyan", _percent),
         ):
             known = [value for value in values if value is not None]
             if known:
                 line = sparkline(values, from_zero=True, ramp=self._ramp)
-                rows.append(
-                    Text.assemble(f"{label:<{LABEL}}", (line, style), (f" {show(known[-1])} now", "dim"))
-                )
+                rows.append(Text.assemble(" " * LABEL, (line, style), (f" {show(known[-1])} now", "dim")))
         return rows
 
     def _events(self, count: int) -> Sequence["Text"]:
@@ -282,16 +267,11 @@ def _live_list(read: "Callable[[], list[StatusReport]]") -> None:
 
 
 def _fact_text(fact: "Any") -> str:
-    text = str(fact.get("text") or fact["fact"])
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return printable(str(fact.get("text") or fact["fact"]))
 
 
 def _clock(fact: "Any") -> str:
     return render.local(str(fact.get("at", "")))[-8:]
-
-
-def _bytes(value: float) -> str:
-    return format_size(value)
 
 
 def _percent(value: float) -> str:

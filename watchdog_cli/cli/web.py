@@ -6,7 +6,7 @@ import os
 import click
 
 from watchdog_cli.cli.options import GroupedCommand, SettingType, folder_of, place_options
-from watchdog_cli.core.errors import ConfigError, UsageError
+from watchdog_cli.core.errors import ConfigError
 
 # The options of the page, by the key under which they stand in the settings file.
 OPTIONS = {
@@ -44,12 +44,12 @@ def _page_options(function: "click.decorators.FC") -> "click.decorators.FC":
 @place_options
 def command(directory: str | None, name: str | None, **given: object) -> None:
     """Show the program on a web page: how it is, what it says, what happened; on a phone, too."""
-    from watchdog_cli.adapters.config_file import load_settings
+    from watchdog_cli.adapters.config_file import checked_name, load_settings
     from watchdog_cli.wiring.page import make_plan
 
     asked = {key: given[key.replace("-", "_")] for key in OPTIONS if given[key.replace("-", "_")] is not None}
     if name is not None:
-        asked["name"] = _checked(name)
+        asked["name"] = checked_name(name)
     settings = load_settings(folder_of(directory), asked)
     # By its name, as the commands themselves are: the page is an extra that need not be installed, and the
     # command line does not stand on it.
@@ -69,12 +69,3 @@ def command(directory: str | None, name: str | None, **given: object) -> None:
             click.echo("  it only shows; set WATCHDOG_WEB_TOKEN to let it stop, restart and pause", err=True)
 
     raise SystemExit(server.serve(plan, tell))
-
-
-def _checked(name: str) -> str:
-    from watchdog_cli.core.names import parse_name
-
-    try:
-        return parse_name(name)
-    except ValueError as error:
-        raise UsageError(f"--name: {error}") from None

@@ -24,9 +24,8 @@ class Window:
     times: tuple[float, ...] = ()
 
     def _recent(self, now: float) -> tuple[float, ...]:
-        first = bisect_left(
-            self.times, True, key=lambda at: now - at < self.span_s
-        )  # False, ..., False, True, ...
+        # False, ..., False, True, ...
+        first = bisect_left(self.times, True, key=lambda at: now - at < self.span_s)
         return self.times[first:]
 
     def count(self, now: float) -> int:

@@ -1,9 +1,9 @@
-"""All decisions of the supervisor: ``step(state, event, now) -> (state, actions)`` and ``deadline(state)``.
+"""All decisions of the supervisor: ``step(state, event, now) -> (state, actions)``.
 
 Theory of operation
 -------------------
-The shell waits until ``deadline`` or until something happens, turns it into one event, calls ``step`` and performs
-the actions. Time is monotonic seconds that are handed in. Nothing here reads a clock or touches a process.
+The shell waits until ``supervisor.deadline`` or until something happens, turns it into one event, calls ``step`` and
+performs the actions. Time is monotonic seconds that are handed in. Nothing here reads a clock or touches a process.
 
     Begin -> Spawning -> Starting -> Running        a run lives; Starting ends with its first sign of life
     Starting | Running -> Stopping                  we end it (hang, memory, asked), or it left a tree behind
@@ -79,6 +79,7 @@ from watchdog_cli.core.phases import (
     Stopping,
     Up,
 )
+from watchdog_cli.core.policy import Source
 from watchdog_cli.core.record import Cause, Ending, Run
 from watchdog_cli.core.supervisor import Supervisor, is_watched, memory_deadline, watches_silence
 
@@ -262,10 +263,12 @@ def _on_beat(sup: Supervisor, event: Beat, now: float) -> Step:
     if not liveness.counts(event.source, sup.policy):
         return sup, ()
     life = phase.life.seen(event.source, now).progressed(event.progress, now)
-    if not sup.judged and not sup.policy.no_heartbeat:
-        # From here on silence is a hang. What else must give signs (all of several sources) has its time from here.
-        life = replace(life, patience_from=now)
-        sup = replace(sup, judged=True)
+    if not sup.policy.no_heartbeat:
+        if not sup.judged:
+            # From here on silence is a hang. What else must give signs (all of several sources) has its time from here.
+            life = replace(life, patience_from=now)
+        # Of the file alone: another source is asked for at each start, and who asks no more is not to be judged by it.
+        sup = replace(sup, judged=True, ever_beat=sup.ever_beat or event.source is Source.FILE)
     actions: list[Action] = []
     if not liveness.has_begun(phase.life, sup.policy) and liveness.has_begun(life, sup.policy):
         actions.append(Report(facts.FirstSign(phase.run, max(0.0, now - life.since))))

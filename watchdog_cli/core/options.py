@@ -7,12 +7,9 @@ from watchdog_cli.core.alerting import TELEGRAM_URL
 from watchdog_cli.core.lease_settings import LEASE_OPTIONS
 from watchdog_cli.core.names import DEFAULT_NAME, parse_name
 from watchdog_cli.core.policy import AliveWhen, Restart
-from watchdog_cli.core.settings import Settings, build
 from watchdog_kit import kinds
 from watchdog_kit.kinds import Kind
 from watchdog_kit.settings import Setting
-
-__all__ = ["ENV_PREFIX", "GROUPS", "OPTIONS", "Settings", "build", "foreign_variables"]
 
 ENV_PREFIX = "WATCHDOG_"
 GROUPS = ("Liveness", "Restart", "Stop", "Logs", "Alerts", "Page", "Lease", "General")

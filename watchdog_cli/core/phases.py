@@ -1,6 +1,6 @@
 """In which phase the supervisor is; each carries just the fields that make sense in it.
 
-What is *wanted* (``want_up``, ``pause``) lives in ``machine.Supervisor``, apart from what *is*.
+What is *wanted* (``want_up``, ``pause``) lives in ``supervisor.Supervisor``, apart from what *is*.
 """
 
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """What the runner needs of the world; adapters and the fakes of the tests have these shapes."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Protocol
 
 from watchdog_cli.core.events import Beat, Event
@@ -94,13 +92,3 @@ class Listeners(Protocol):
 
     def waiting(self, text: str) -> None:
         """A stop takes its time; who is still there."""
-
-
-class Sink(Protocol):
-    """A listener that may be slow, broken or missing: it works in a thread of its own, away from supervision."""
-
-    def tell(self, at: datetime, fact: Fact, extra: Mapping[str, object]) -> None:
-        """Something happened at ``at``. Called in the sink's own thread, in order."""
-
-    def close(self) -> None:
-        """No more facts come; finish what is worth finishing within a second or two."""

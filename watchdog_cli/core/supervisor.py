@@ -36,7 +36,7 @@ class Supervisor:
         want_up: nobody has asked for the end.
         signalled_at: when a signal first asked for the end; one more is impatience.
         judged: silence is a hang.
-        ever_beat: a beat was seen under this name, by this supervisor or an earlier one.
+        ever_beat: the heartbeat file was seen to change under this name, by this supervisor or an earlier one.
         settled: a run of this supervisor has lived, so a failing spawn is no typo of the command.
         number: of the newest run under this name.
         restarts: unasked restarts in total; for reports only.
@@ -96,6 +96,21 @@ def new(
     )
 
 
+def next_start(sup: Supervisor) -> float | None:
+    """The instant of the next start or try; None when none is decided."""
+    match sup.phase:
+        case Backoff(until=at) | GivenUp(retry_at=at):
+            return at
+        case _:
+            return None
+
+
+def silent_s(sup: Supervisor, now: float) -> float | None:
+    """How long ago the present run last gave a sign of life; None before its first, and when nothing runs."""
+    last = sup.phase.life.last_sign() if isinstance(sup.phase, Up) else None
+    return None if last is None else max(0.0, now - last)
+
+
 def is_over(sup: Supervisor) -> bool:
     """Whether nothing can happen any more."""
     return isinstance(sup.phase, Stopped)
@@ -132,12 +147,8 @@ def _phase_deadline(sup: Supervisor) -> float | None:
             return min(_hang_deadline(sup, life), look_at)
         case Stopping(next_at=next_at):
             return next_at
-        case Backoff(until=until):
-            return until
-        case GivenUp(retry_at=retry_at):
-            return retry_at
         case _:
-            return None
+            return next_start(sup)
 
 
 def _hang_deadline(sup: Supervisor, life: Life) -> float:

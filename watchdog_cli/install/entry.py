@@ -109,9 +109,8 @@ class Format(Protocol):
 
     title: str
     of_windows: bool = False  # how its commands are quoted
-    waits_for_start: bool = (
-        False  # whether its command returns when the watchdog is up, and fails when it is not
-    )
+    # Whether its command returns when the watchdog is up, and fails when it is not.
+    waits_for_start: bool = False
 
     def unit(self, name: str) -> str:
         """What the manager calls the entry."""
@@ -131,7 +130,7 @@ class Format(Protocol):
 
     def decode(self, content: bytes) -> str:
         """The file as text, whatever its bytes."""
-        ...
+        return content.decode("utf-8", "replace")
 
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
         """Why nothing can be installed here; None when it can."""

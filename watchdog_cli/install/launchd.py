@@ -37,10 +37,6 @@ class Launchd(Format):
         mark = f"<!-- {entry.mark()} -->\n".encode()
         return content.replace(_HEAD, mark + _HEAD, 1)
 
-    def decode(self, content: bytes) -> str:
-        """The list as text."""
-        return content.decode("utf-8", "replace")
-
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
         """Why nothing can be installed here."""
         del environ

@@ -24,9 +24,8 @@ START_S = 90
 # a program that says so (no start mends that); gave up. SIGTERM ends one that has only just begun; it is a stop too.
 FINAL = (ExitCode.OK, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.GAVE_UP, 78)
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:=,@")
-_IN_EXECUTABLE = (
-    "\"'\\$"  # systemd refuses the quotes, and expands the dollar in the name that the program sees
-)
+# systemd refuses the quotes, and expands the dollar in the name that the program sees.
+_IN_EXECUTABLE = "\"'\\$"
 
 
 class Systemd(Format):
@@ -51,10 +50,6 @@ class Systemd(Format):
     def encode(self, entry: Entry) -> bytes:
         """The unit."""
         return unit_text(entry).encode()
-
-    def decode(self, content: bytes) -> str:
-        """The unit as text."""
-        return content.decode("utf-8", "replace")
 
     def objection(self, *, system: bool, environ: Mapping[str, str]) -> str | None:
         """Why nothing can be installed here."""

@@ -13,7 +13,6 @@ from watchdog_cli.install.entry import CannotSayError, Entry, Format, Step
 
 SYSTEM_ID = "S-1-5-18"
 AGAIN = "PT5M"  # the safety net: started when it does not run; the scheduler itself tries 255 times only
-TASK_FILE = "{name}.xml"
 
 
 class TaskScheduler(Format):
@@ -30,7 +29,7 @@ class TaskScheduler(Format):
         """The scheduler keeps a copy of its own; ours says what we gave it."""
         key, rest = ("PROGRAMDATA", "C:\\ProgramData") if system else ("LOCALAPPDATA", "")
         base = environ.get(key) or rest or ntpath.join(os.path.expanduser("~"), "AppData", "Local")
-        return ntpath.join(base, "tracker-watchdog", TASK_FILE.format(name=self.unit(name)))
+        return ntpath.join(base, "tracker-watchdog", f"{self.unit(name)}.xml")
 
     def encode(self, entry: Entry) -> bytes:
         """UTF-16 with its mark, the only form that every schtasks reads."""

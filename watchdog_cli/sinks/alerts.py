@@ -84,7 +84,7 @@ class Alerts:
                 outbox.take_over(waiting.get(outbox.sender.name))
         return outboxes
 
-    # --- core.ports.Sink ---------------------------------------------------------------------------------------
+    # --- as wiring.sink_threads calls it -------------------------------------------------------------------------
 
     def tell(self, at: datetime, fact: Fact, extra: Mapping[str, object]) -> None:
         """Take a fact."""

@@ -11,8 +11,7 @@ def make_senders(
     *,
     say: Callable[[str], None],
     chat: str | None = None,
-    moved: Callable[[str], None] = lambda _: None,
-    limit_s: float = 10.0,
+    moved: Callable[[str], None],
 ) -> list[Sender]:
     """Build all of them; one that cannot be built is said and left out.
 
@@ -20,7 +19,6 @@ def make_senders(
         say: told one line for each way that cannot be used.
         chat: where the chat has moved to, if it has.
         moved: is told when Telegram says that it moved.
-        limit_s: for one message.
     """
     senders: list[Sender] = []
     if settings.telegram_token is not None and settings.telegram_chat is not None:
@@ -31,14 +29,13 @@ def make_senders(
                 settings.telegram_token,
                 chat or settings.telegram_chat,
                 settings.telegram_url,
-                limit_s=limit_s,
                 moved=moved,
             )
         )
     if settings.webhook_url is not None:
         from watchdog_kit.notify_webhook import Webhook
 
-        senders.append(Webhook(settings.webhook_url, limit_s=limit_s))
+        senders.append(Webhook(settings.webhook_url))
     if settings.notify_url is not None:
         from watchdog_kit.notify_apprise import AppriseSender, MissingExtraError, WrongAddressError
 

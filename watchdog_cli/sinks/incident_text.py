@@ -77,8 +77,3 @@ def _of(entry: object, key: str) -> str:
 
 def _indented(text: str) -> list[str]:
     return [f"  {line}" for line in text.splitlines()]
-
-
-def iso(at: datetime) -> str:
-    """``2026-11-25T04:38:00.123Z``."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

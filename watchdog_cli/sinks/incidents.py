@@ -15,9 +15,10 @@ from watchdog_cli.core.facts import Fact
 from watchdog_cli.core.policy import Restart
 from watchdog_cli.core.record import Cause
 from watchdog_cli.core.trouble import UNSEEN, is_unplanned
-from watchdog_cli.sinks.incident_text import id_for, iso, summary, why
+from watchdog_cli.sinks.incident_text import id_for, summary, why
 from watchdog_cli.sinks.masking import Mask
 from watchdog_cli.sinks.scene import Scene, Seen
+from watchdog_kit.wall_time import iso
 
 DECIDED_S = 1.0  # chosen: what follows an end is told in the same moment, unless nothing follows (a pause)
 TIMELINE = 60  # facts

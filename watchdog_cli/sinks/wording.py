@@ -11,10 +11,8 @@ from watchdog_kit.quantities import format_duration
 
 LIMIT = 3800  # UTF-16 units of a whole message: below what each service takes
 LAST_LINES = 6  # of a log without a traceback
-BEGINNINGS = (
-    "Traceback (most recent call last):",
-    "Current thread 0x",
-)  # of a traceback, of a dump at a freeze
+# Of a traceback, of a dump at a freeze.
+BEGINNINGS = ("Traceback (most recent call last):", "Current thread 0x")
 MOST_CAUSES = 6
 _SIGNS = {
     Kind.FIRST: "🔴",

@@ -6,8 +6,8 @@ from collections import deque
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from watchdog_cli.adapters.clock import iso
 from watchdog_kit.notify_http import HttpClient, HttpError
+from watchdog_kit.wall_time import iso
 
 LIMIT_S = 60.0  # a host that wakes something up may take that long
 FIRST_S = 2.0  # chosen: soon, so that a wrong address is seen while somebody looks

@@ -2,16 +2,16 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from watchdog_cli.adapters import state_file
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.adapters.system import controls
 from watchdog_cli.core.diagnosis import describe
 from watchdog_cli.core.events import By, Event, PauseAsked, RestartAsked, ResumeAsked, StopAsked
-from watchdog_cli.core.phases import Backoff, GivenUp, StandingBy, Up
+from watchdog_cli.core.phases import StandingBy
 from watchdog_cli.core.report import exit_code
-from watchdog_cli.core.supervisor import Supervisor
+from watchdog_cli.core.supervisor import next_start, silent_s
 from watchdog_cli.runner import Runner
 from watchdog_cli.wiring.hub import Hub
 from watchdog_cli.wiring.refusals import BEING_STOPPED, STANDS_BY, STARTED_NOWHERE
@@ -95,9 +95,9 @@ class Answers:
 
     def _restart(self, client: controls.Client) -> controls.Answer | None:
         if not self._runner().sup.want_up:
-            return dict(BEING_STOPPED)
+            return BEING_STOPPED
         if isinstance(self._runner().sup.phase, StandingBy):
-            return dict(STANDS_BY)
+            return STANDS_BY
         client.waits_for = "restart"
         self._do(RestartAsked())
         return None
@@ -109,7 +109,7 @@ class Answers:
         ):
             return {"ok": False, "error": "the time of a pause must be more than 0 and at most a year"}
         if not self._runner().sup.want_up:
-            return dict(BEING_STOPPED)
+            return BEING_STOPPED
         self._do(PauseAsked(None if for_s is None else float(for_s)))
         return {"ok": True}
 
@@ -131,9 +131,9 @@ class Answers:
             "health": health.value,
             "exit_code": int(exit_code(state, health, cut_off=cut_off)),
             "watchdog": {"pid": snapshot.watchdog.pid, "started_at": snapshot.watchdog.started_at},
-            "heartbeat": self._beat_part(sup, now, fields),
+            "heartbeat": {"age_s": silent_s(sup, now), "fields": dict(fields)},
             "restarts": {"in_window": sup.window.count(now), "total": sup.restarts},
-            "next_start_s": _left(_next_start(sup), now),
+            "next_start_s": _left(next_start(sup), now),
             "pause_left_s": _left(sup.pause.until if sup.pause is not None else None, now),
             "judged": sup.judged,
             "said": self._status_text(),
@@ -141,21 +141,6 @@ class Answers:
             "foreign_pid": self._heartbeat.foreign_pid,
             "snapshot": state_file.to_record(snapshot),  # the file may be old: a full disk, a deleted folder
         }
-
-    @staticmethod
-    def _beat_part(sup: Supervisor, now: float, fields: Mapping[str, object]) -> controls.Answer:
-        last = sup.phase.life.last_sign() if isinstance(sup.phase, Up) else None
-        return {"age_s": None if last is None else max(0.0, now - last), "fields": dict(fields)}
-
-
-def _next_start(sup: Supervisor) -> float | None:
-    match sup.phase:
-        case Backoff(until=at):
-            return at
-        case GivenUp(retry_at=retry_at):
-            return retry_at
-        case _:
-            return None
 
 
 def _left(at: float | None, now: float) -> float | None:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from watchdog_cli.adapters.signals import CONTROL
 from watchdog_cli.adapters.system import controls, locks, processes
 from watchdog_cli.core.errors import ExitCode, NotRunningError, SpawnError, WatchdogError
-from watchdog_cli.wiring import takeover
 from watchdog_cli.wiring.places import Places
 
 ANSWER_S = 3.0  # an awake watchdog answers in milliseconds; a busy machine may need more
@@ -171,8 +170,3 @@ def upgrade(places: Places, prefix: list[str], say: Say) -> dict[str, object]:
 def _live(places: Places) -> dict[str, object]:
     watchdog_pid(places)
     return next(iter(controls.ask(places.state_folder, {"ask": "status"}, limit_s=ANSWER_S)), {})
-
-
-def is_unsupervised(places: Places) -> bool:
-    """Whether a program still runs here although its watchdog is gone."""
-    return takeover.inspect(places, repair=False, force=False).survivor is not None

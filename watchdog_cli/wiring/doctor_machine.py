@@ -16,9 +16,8 @@ from watchdog_cli.wiring.entry_place import Target
 from watchdog_cli.wiring.places import Places
 from watchdog_kit.quantities import format_duration, format_size
 
-SANE_AFTER = (
-    1_704_067_200.0  # 2024-01-01: a clock before that was never set (chosen: before the first release)
-)
+# 2024-01-01: a clock before that was never set (chosen: before the first release).
+SANE_AFTER = 1_704_067_200.0
 STEP_S = 60.0
 LEAST_FREE = 20_000_000  # bytes: below, the next save may fail (chosen)
 SPARE = 100_000_000  # bytes that should be left when our logs have their full size (chosen)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from watchdog_cli.adapters.clock import SystemClock, iso
+from watchdog_cli.adapters.clock import SystemClock
 from watchdog_cli.adapters.journal import Recorder
+from watchdog_cli.adapters.log_marks import Position
 from watchdog_cli.adapters.notify_socket import tell_manager
 from watchdog_cli.adapters.system import controls, processes
 from watchdog_cli.adapters.terminal import Terminal
@@ -26,15 +27,15 @@ from watchdog_cli.core.phases import (
     Stopping,
 )
 from watchdog_cli.core.snapshot import LAST_RUNS, ChildRecord, LastRun, ProcessId, Snapshot
-from watchdog_cli.core.supervisor import Supervisor
+from watchdog_cli.core.supervisor import Supervisor, next_start
 from watchdog_cli.wiring.refusals import PAUSED, STANDS_BY, not_started
 from watchdog_cli.wiring.sinks import Sinks
 from watchdog_kit.quantities import format_duration
 from watchdog_kit.records import dataclass
+from watchdog_kit.wall_time import iso
 
-SAVED_UNLIMITED = (
-    100  # restarts in the state file when there is no cap: they are for display, and written each time
-)
+# Restarts in the state file when there is no cap: they are for display, and written each time.
+SAVED_UNLIMITED = 100
 CLOCK_STEP_S = 1.5  # chosen: more than any slewing, less than a person would call a step
 QUIET_KINDS = frozenset({"healthy"})  # too much for the screen of somebody who has just seen it start
 
@@ -63,8 +64,8 @@ class Hub:
         recorder: Recorder,
         terminal: Terminal,
         control: controls.ControlServer,
-        log_position: Callable[[], tuple[str, int]],
-        run_position: Callable[[], tuple[str, int]],
+        log_position: Callable[[], Position],
+        run_position: Callable[[], Position],
         start_ticks: Callable[[], int | None],
         sinks: Sinks,
         greeting: Sequence[str],
@@ -202,11 +203,6 @@ class Hub:
             process = ProcessId(phase.run.pid, self._start_ticks(), self._child_started_at)
             child = ChildRecord(process, phase.run.id, phase.run.number)
         state, _ = describe(sup, time.monotonic(), degraded=False)
-        next_start = None
-        if isinstance(phase, Backoff):
-            next_start = phase.until
-        elif isinstance(phase, GivenUp):
-            next_start = phase.retry_at
         over = isinstance(phase, Stopped)
         return replace(
             self.snapshot,
@@ -218,7 +214,7 @@ class Hub:
             ever_beat=sup.ever_beat,
             paused=sup.pause is not None,
             pause_until=sup.pause.until if sup.pause is not None else None,
-            next_start=next_start,
+            next_start=next_start(sup),
             last=self._last,
             ended=state.value if over else "",
             exit_code=phase.exit_code if isinstance(phase, Stopped) else None,

@@ -172,9 +172,8 @@ def _carry_out(steps: Sequence[Step], target: Target) -> None:
 def _write(path: str, content: bytes) -> None:
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(
-            path, content, mode=0o644
-        )  # the manager reads it, perhaps as somebody else; no secret is in it
+        # The manager reads it, perhaps as somebody else; no secret is in it.
+        write_atomic(path, content, mode=0o644)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {in_words(error)}") from error
 

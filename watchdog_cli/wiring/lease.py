@@ -14,7 +14,7 @@ from collections.abc import Callable
 from watchdog_cli.adapters import boot_clock, libc
 from watchdog_cli.adapters.carried import BadPackError, Carried, digest, pack, unpack
 from watchdog_cli.adapters.child import ChildTree
-from watchdog_cli.adapters.clock import SystemClock, iso
+from watchdog_cli.adapters.clock import SystemClock
 from watchdog_cli.adapters.etcd import EtcdError, EtcdRefusedError
 from watchdog_cli.adapters.etcd_lease import EtcdLease, LeaseGoneError
 from watchdog_cli.adapters.lease_file import read_id
@@ -27,6 +27,7 @@ from watchdog_cli.core.record import one_line
 from watchdog_cli.wiring import lease_access
 from watchdog_cli.wiring.lease_hold import Holding
 from watchdog_cli.wiring.places import Places
+from watchdog_kit.wall_time import iso
 
 LOOK_S = 0.4  # a standby asks so often; a planned stop shall be followed within a second
 REFUSED_S = 5.0  # one that etcd does not let in; each try costs it a tenth of a second of computing

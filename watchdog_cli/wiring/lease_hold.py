@@ -5,11 +5,10 @@ import os
 import time
 
 from watchdog_cli.adapters import boot_clock, procfs
-from watchdog_cli.adapters.carried import forget
 from watchdog_cli.adapters.child import ChildTree
 from watchdog_cli.adapters.etcd_lease import Grip
 from watchdog_cli.adapters.guard import Guard, kill_same, read_end
-from watchdog_cli.adapters.lease_file import Trace, read_trace, write_trace
+from watchdog_cli.adapters.lease_file import Trace, forget_trace, read_trace, write_trace
 from watchdog_cli.core import lease as times
 from watchdog_cli.core.lease import Hold
 from watchdog_cli.wiring.places import Places
@@ -58,7 +57,7 @@ class Holding:
 
     def _written(self) -> float | None:
         with contextlib.suppress(OSError):
-            descriptor = os.open(self._places.guard, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self._places.guard, os.O_RDONLY)
             try:
                 return read_end(descriptor)
             finally:
@@ -93,7 +92,7 @@ class Holding:
     def lapse(self) -> None:
         """It is not ours; the guard keeps its instant until ``end``."""
         self.hold = None
-        forget(self._places.lease)
+        forget_trace(self._places.lease)
 
     def end(self) -> None:
         """Nothing runs here any more, so nothing is to be guarded."""
@@ -146,4 +145,4 @@ def drop_old(places: Places) -> None:
     trace = read_trace(places.lease, procfs.boot_id())
     if trace is not None and trace.guard_pid:
         kill_same(trace.guard_pid, trace.guard_ticks)
-    forget(places.lease)
+    forget_trace(places.lease)

@@ -1,10 +1,10 @@
 """Look at some watchdogs for the metrics: at the present each time, at the past now and then."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 
+from watchdog_cli.adapters.log_runs import journal_stamp
 from watchdog_cli.core.errors import WatchdogError
 from watchdog_cli.core.uptime_report import DAY_S, UptimeReport
 from watchdog_cli.sinks.metrics import Look, metrics_text
@@ -66,7 +66,7 @@ class MetricsReader:
     def _past_of(self, places: Places) -> UptimeReport | None:
         key = (places.folder, places.name)
         known = self._past.get(key)
-        stamp = _stamp(places.journal)
+        stamp = journal_stamp(places.journal)
         begun = time.monotonic()
         if known is not None:
             rest_s = PAST_EVERY_S if stamp == known.stamp else min(PAST_EVERY_S, known.took_s * PAST_COST)
@@ -78,12 +78,3 @@ class MetricsReader:
         now = time.monotonic()
         self._past[key] = _Past(report, stamp, now, now - begun)
         return report
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    """Something that changes whenever a fact is added."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return 0, 0
-    return found.st_ino, found.st_size

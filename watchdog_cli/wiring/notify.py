@@ -40,9 +40,9 @@ def send_test(settings: Settings, name: str) -> list[Trial]:
     return [*results, *(Trial("notify-url", is_sent=False, reason=mask(reason)) for reason in unusable)]
 
 
-def describe(settings: Settings, folder: str, name: str) -> list[str]:
+def describe(settings: Settings, places: Places) -> list[str]:
     """Say who is told, and what waits; one line each."""
-    saved = alert_file.load(Places(folder, name).alerts)
+    saved = alert_file.load(places.alerts)
     record = saved if isinstance(saved, dict) else {}
     waiting = record.get("waiting")
     story = record.get("story")

@@ -140,6 +140,14 @@ class Places:
             os.close(descriptor)
 
 
+def user_folder() -> str | None:
+    """Where the things of this user lie that belong to no program; None when the environment names no such place."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or base
+    return os.path.join(base, "watchdog") if os.path.isabs(base) else None
+
+
 def keep_private(folder: str) -> None:
     """Let nobody but our user (and those who may do everything anyway) into a folder of ours.
 

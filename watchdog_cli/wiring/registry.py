@@ -3,26 +3,18 @@
 import contextlib
 import json
 import os
-import sys
 
 from watchdog_cli.adapters import foreign_json
-from watchdog_cli.wiring.places import Places
+from watchdog_cli.wiring.places import Places, user_folder
 from watchdog_kit.atomic_file import write_atomic
 
 ENTRY_LIMIT = 16384
 PRIME = 2**128 - 159  # the largest below 128 bits
 
 
-def _home() -> str | None:
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or base
-    return os.path.join(base, "watchdog") if os.path.isabs(base) else None
-
-
 def enter(places: Places) -> None:
     """Note a watchdog; a home that cannot be written only makes ``--all`` shorter."""
-    home = _home()
+    home = user_folder()
     if home is None:
         return
     content = json.dumps({"v": 1, "folder": places.folder, "name": places.name}).encode()
@@ -42,7 +34,7 @@ def _key(path: str) -> str:
 
 def entries() -> list[Places]:
     """All noted watchdogs whose state folder still exists; entries of vanished ones are removed."""
-    home = _home()
+    home = user_folder()
     found = []
     try:
         names = sorted(os.listdir(home)) if home is not None else []

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from watchdog_cli import __version__
-from watchdog_cli.adapters.clock import SystemClock, iso
+from watchdog_cli.adapters.clock import SystemClock
 from watchdog_cli.adapters.heartbeat import HeartbeatFile
 from watchdog_cli.adapters.journal import Recorder
 from watchdog_cli.adapters.launch import CARRIED, HEARTBEAT, STATE, Launch
@@ -37,6 +37,7 @@ from watchdog_cli.wiring.sinks import Sinks
 from watchdog_cli.wiring.takeover import Legacy
 from watchdog_kit.atomic_file import sweep_temps
 from watchdog_kit.os_errors import in_words
+from watchdog_kit.wall_time import iso
 
 if TYPE_CHECKING:
     from watchdog_cli.wiring.lease import LeaseKeeper
@@ -259,7 +260,7 @@ class _Session:
         try:
             server = NotifyServer(self._inbox, self._places.notify, self._run_id)
         except OSError as error:
-            raise StorageError(f"cannot make the socket {self._places.notify}: {error.strerror}") from error
+            raise StorageError(f"cannot make the socket {self._places.notify}: {in_words(error)}") from error
         stack.callback(server.close)
         return server
 

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from watchdog_cli.core.phases import Up
 from watchdog_cli.core.settings import Settings
-from watchdog_cli.core.supervisor import Supervisor
+from watchdog_cli.core.supervisor import Supervisor, silent_s
 from watchdog_cli.wiring.places import Places
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ def make_sampler(
         return None
     from watchdog_cli.adapters.samples import Sampler
 
-    def silent_s() -> float | None:
-        phase = sup().phase
-        last = phase.life.last_sign() if isinstance(phase, Up) else None
-        return None if last is None else max(0.0, time.monotonic() - last)
-
-    return Sampler(places.samples, who=lambda: child.identity, silent_s=silent_s)
+    return Sampler(
+        places.samples, who=lambda: child.identity, silent_s=lambda: silent_s(sup(), time.monotonic())
+    )

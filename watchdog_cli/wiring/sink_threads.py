@@ -22,10 +22,10 @@ SAY_AGAIN_S = 3600.0  # chosen: how long the same fault is not worth another lin
 
 
 class TimedSink(Protocol):
-    """A sink that may want to be called without a fact."""
+    """A sink that may want to be called without a fact; all calls come from its own thread."""
 
     def tell(self, at: datetime, fact: Fact, extra: Mapping[str, object]) -> None:
-        """Something happened at ``at``."""
+        """Something happened at ``at``. Called in order."""
 
     def due_in_s(self) -> float | None:
         """Return after how many seconds ``turn`` has something to do; None: with the next fact at the earliest."""

@@ -19,7 +19,7 @@ from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.sink_threads import SinkThread, TimedSink
 
 if TYPE_CHECKING:
-    from watchdog_cli.adapters.last_words import Place
+    from watchdog_cli.adapters.log_marks import Position
     from watchdog_cli.adapters.process_facts import ProcessFacts
     from watchdog_cli.sinks.masking import Mask
 
@@ -28,12 +28,12 @@ INCIDENTS_END_S = 8.0  # the last end is the one that people look for; on a star
 ALERTS_END_S = 4.0  # giving up is told before the watchdog is gone, if the network lets it
 
 
-class _Ended:
-    """Where in the log one run begins, and where it ended as soon as the next one begins; its stacks."""
+class _Traces:
+    """What one run leaves: where in the log it begins, and ends as soon as the next one begins; its stacks."""
 
-    def __init__(self, start: "Place | None" = None) -> None:
+    def __init__(self, start: "Position | None" = None) -> None:
         self.start = start
-        self.end: Place | None = None
+        self.end: Position | None = None
         self.dump: Dump | None = None
         self.seen: ProcessFacts | None = None
         self.silent_s: float | None = None
@@ -72,7 +72,7 @@ class Sinks:
         self._put = put
         self._say_on = say
         self._is_over = False
-        self._present = _Ended()
+        self._present = _Traces()
         incidents = SinkThread(
             "incidents", self._make_incidents, begins=self._begins, wakes=self._decides, say=self._say
         )
@@ -93,7 +93,7 @@ class Sinks:
                 log = extra["log"]
                 begin = (log["file_id"], log["offset"])
                 self._present.end = begin
-                self._present = _Ended(begin)
+                self._present = _Traces(begin)
             case facts.HangFound(silent_s=silent_s):
                 self._present.silent_s = silent_s
             case facts.Ended() if self._begins(fact):
@@ -113,6 +113,7 @@ class Sinks:
     def dumper(self) -> SignalDumper:
         """Who gets the stacks of a frozen program: its own handler, else py-spy."""
         return SignalDumper(
+            who=lambda: self._child.identity,
             fields=lambda: self._heartbeat.fields,
             send=self._child.send_to_leader,
             last_output=lambda: self._pump.last_output,
@@ -155,26 +156,24 @@ class Sinks:
         )
         spy.begin(limit_s)
 
-    def _scene(self, ended: _Ended) -> Scene:
+    def _scene(self, run: _Traces) -> Scene:
         def words() -> list[str]:
-            from watchdog_cli.adapters.last_words import (
-                last_words,
-            )  # in the thread of a sink: restarts do not wait
+            from watchdog_cli.adapters.last_words import last_words
 
-            self._pump.drain(DRAIN_S)
-            return last_words(self._places.log, ended.end, start=ended.start)
+            self._pump.drain(DRAIN_S)  # in the thread of a sink: restarts do not wait
+            return last_words(self._places.log, run.end, start=run.start)
 
         def stacks() -> tuple[Dump, str] | None:
             from watchdog_cli.adapters.last_words import words_between
 
-            dump = ended.dump
+            dump = run.dump
             if dump is None:
                 return None
             if dump.span is None:
                 return dump, dump.text
             return dump, "\n".join(words_between(self._places.log, *dump.span))
 
-        return Scene(dict(self._heartbeat.fields), ended.silent_s, words, lambda: ended.seen, stacks)
+        return Scene(dict(self._heartbeat.fields), run.silent_s, words, lambda: run.seen, stacks)
 
     # --- in the threads of the sinks -----------------------------------------------------------------------
 

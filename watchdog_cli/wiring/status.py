@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from watchdog_cli.adapters import state_file
-from watchdog_cli.adapters.clock import iso
 from watchdog_cli.adapters.system import controls, locks, processes
 from watchdog_cli.core.errors import IdentityUnknownError, WatchdogError
 from watchdog_cli.core.report import (
@@ -24,6 +23,7 @@ from watchdog_cli.core.snapshot import Snapshot
 from watchdog_cli.wiring import takeover
 from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.takeover import read_snapshot
+from watchdog_kit.wall_time import iso
 
 ANSWER_S = 1.0
 LOOK_S = 0.02

@@ -134,9 +134,8 @@ def _marked(places: Places, snapshot: Snapshot | None) -> tuple[Identity | None,
     first = members[0]
     recorded = snapshot.child if snapshot is not None else None
     if recorded is not None and recorded.run_id == run_id:
-        leader_lives = (
-            False  # it would have been found by its identity; others may lead sessions of their own
-        )
+        # It would have been found by its identity; others may lead sessions of their own.
+        leader_lives = False
         number = recorded.number
     else:
         pid, number = _by_journal(places, run_id)

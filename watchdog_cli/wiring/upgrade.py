@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from watchdog_cli.adapters.signals import hold
 from watchdog_cli.adapters.system import locks
+from watchdog_kit.os_errors import in_words
 
 
 def own_prefix() -> list[str]:
@@ -28,9 +29,8 @@ def client_prefix() -> list[str]:
 
 def objection(prefix: Sequence[str]) -> str:
     """Why these words cannot be started; "" when nothing speaks against it."""
-    if (
-        sys.platform == "win32"
-    ):  # a process cannot replace its program, and the job object would end the child
+    # A process cannot replace its program, and the job object would end the child.
+    if sys.platform == "win32":
         return "not possible on Windows; use: watchdog stop, then watchdog run"
     if not os.access(prefix[0], os.X_OK):
         return f"{prefix[0]} is not executable"
@@ -56,4 +56,4 @@ def become(
         try:
             os.execve(words[0], [*words, *arguments], environment)  # noqa: S606 - our own program, no shell
         except OSError as error:
-            print(f"watchdog: cannot start {words[0]}: {error.strerror}", file=sys.stderr)
+            print(f"watchdog: cannot start {words[0]}: {in_words(error)}", file=sys.stderr)

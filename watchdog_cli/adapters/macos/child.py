@@ -21,9 +21,8 @@ from watchdog_cli.core.record import ExitStatus
 
 __all__ = ["ChildTree", "Launch"]
 
-SOON_MS = (
-    20  # chosen: until the next look at one who is ending and tells no more; then twice as long each time
-)
+# Chosen: until the next look at one who is ending and tells no more; then twice as long each time.
+SOON_MS = 20
 LATEST_MS = 1000
 
 
@@ -112,9 +111,8 @@ class ChildTree(PosixTree[Inbox]):
         if not self._is_our_child:
             self._on_leader_end(ExitStatus() if status is None else _status(status))
         else:
-            self._leader_is_watched = (
-                False  # it tells but once; SIGCHLD comes before the next look, as a rule
-            )
+            # It tells but once; SIGCHLD comes before the next look, as a rule.
+            self._leader_is_watched = False
             self.look()
 
     def _reap_leader(self) -> bool:

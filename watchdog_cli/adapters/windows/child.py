@@ -27,6 +27,7 @@ from watchdog_cli.adapters.windows.job import Job
 from watchdog_cli.core.errors import SpawnError
 from watchdog_cli.core.events import ChildExited, TreeEmpty
 from watchdog_cli.core.record import ExitStatus, Run
+from watchdog_kit.os_errors import in_words
 
 assert sys.platform == "win32"
 
@@ -71,7 +72,7 @@ class ChildTree(Tree[Inbox]):
         try:
             job = Job()
         except OSError as error:
-            raise SpawnError(f"no job object to be had: {error.strerror}", transient=True) from error
+            raise SpawnError(f"no job object to be had: {in_words(error)}", transient=True) from error
         try:
             process = self._start(
                 _resolved(launch.argv, launch.folder, environment), environment, flags=flags
@@ -110,7 +111,7 @@ class ChildTree(Tree[Inbox]):
             api.close(waited)
             job.close()
             raise SpawnError(
-                f"cannot put the program into a job object: {error.strerror}", transient=True
+                f"cannot put the program into a job object: {in_words(error)}", transient=True
             ) from error
         return leader, waited
 

@@ -11,13 +11,14 @@ import sys
 import time
 
 from watchdog_cli.core.errors import AlreadyRunningError, StorageError
+from watchdog_kit.os_errors import in_words
 
 assert sys.platform == "win32"
 
 HANDED_OVER = "_TRACKER_WATCHDOG_LOCK_FD"  # an upgrade in place does not exist here; the name is of the seam
 _AT = 1 << 30
 _PAUSES_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.2)  # chosen: half a second; a question takes microseconds
-_FLAGS = os.O_RDWR | os.O_BINARY | os.O_NOINHERIT
+_FLAGS = os.O_RDWR | os.O_BINARY
 
 
 class InstanceLock:
@@ -40,7 +41,7 @@ class InstanceLock:
             descriptor = os.open(self.path, _FLAGS | os.O_CREAT, 0o600)
         except OSError as error:
             raise StorageError(
-                f"cannot open {self.path}: {error.strerror}; check who owns the folder"
+                f"cannot open {self.path}: {in_words(error)}; check who owns the folder"
             ) from error
         for pause_s in (*_PAUSES_S, None):
             if _lock(descriptor):
