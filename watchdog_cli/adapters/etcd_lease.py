@@ -5,6 +5,7 @@ the condition that the key still is that one. A renewal is a keep-alive and such
 same term: a leader that was voted out meanwhile may still confirm a keep-alive, and would be believed for nothing.
 
     KEY          who holds it (JSON), bound to the lease: gone when the lease is
+    KEY/holder   the same without the lease: who began to hold it, and has not handed it over since
     KEY/state    what the saved files are and in which parts they lie; switched last
     KEY/part/…   the parts; those of an older state go in the transaction that switches
 """
@@ -115,11 +116,7 @@ class EtcdLease:
         return bool(kvs)
 
     def _note_holder(self, kvs: list[dict[str, Any]]) -> None:
-        try:
-            found = foreign_json.parse(etcd.decoded(kvs[0].get("value"))) if kvs else {}
-        except (ValueError, EtcdError):
-            found = {}
-        self.holder = found if isinstance(found, dict) else {}
+        self.holder = _holder_of(kvs)
 
     def renew(self) -> tuple[float, float]:
         """Renew, and prove that it is ours: when the renewal was sent, and the TTL.
@@ -152,6 +149,25 @@ class EtcdLease:
         """
         grip, self.grip = self._grip(), None
         self._call("/v3/lease/revoke", {"ID": str(grip.lease)})
+
+    def succeed(self) -> dict[str, Any]:
+        """Write down that we hold it, until ``hand_over``; return who held it before and did not hand it over.
+
+        Raises:
+            LeaseGoneError, EtcdError: as ``write``.
+        """
+        note, value = f"{self._key}/holder", json.dumps(self.holder, ensure_ascii=True).encode()
+        return _holder_of(etcd.pairs(self.write([etcd.get(note), etcd.put(note, value)])))
+
+    def hand_over(self) -> None:
+        """Let go at once, on purpose: nobody died.
+
+        Raises:
+            EtcdError: it could not be told; the lease ends by itself.
+        """
+        note = f"{self._key}/holder"
+        self.write([etcd.delete_between(note, f"{note}\0")])
+        self.release()
 
     def write(self, steps: list[dict[str, object]]) -> dict[str, Any]:
         """Do the steps if it is ours, all or none.
@@ -243,3 +259,12 @@ class EtcdLease:
             EtcdError: it may not be asked.
         """
         return etcd.number(self._call("/v3/maintenance/status", {}).get("dbSize"))
+
+
+def _holder_of(kvs: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a holder wrote of itself; empty when nobody did, or nothing that one can read."""
+    try:
+        found = foreign_json.parse(etcd.decoded(kvs[0].get("value"))) if kvs else {}
+    except (ValueError, EtcdError):
+        found = {}
+    return found if isinstance(found, dict) else {}
