@@ -89,6 +89,8 @@ def test_who_knows_of_a_holder_leaves_the_telling_to_it() -> None:
     lose(desk, "this machine or its watchdog was frozen for longer than it lasts")
     desk.wait(ASKED_S / 2)
     desk.tell(lease_facts.LeaseElsewhere(BETA))
+    desk.wait(10)
+    gain(desk)  # handed over as planned
     desk.wait(3600)
     assert desk.told == []
     assert not desk.story.is_open
