@@ -178,6 +178,30 @@ def test_a_doubt_without_a_sign_of_life_in_sight_ends_all_the_same() -> None:
     assert desk.kinds() == [Kind.FIRST, Kind.OVER]
 
 
+def test_a_doubt_that_comes_back_before_its_end_was_told_is_a_change() -> None:
+    """People still believe in the first one."""
+    desk = holder()
+    desk.tell(lease_facts.LeaseDoubtful())
+    desk.wait(200)
+    desk.tell(lease_facts.LeaseRenewed())
+    desk.wait(30)
+    desk.tell(lease_facts.LeaseDoubtful())
+    desk.wait(400)
+    assert desk.kinds() == [Kind.FIRST, Kind.CHANGE]
+
+
+def test_a_doubt_that_ends_during_a_pause_holds_nothing_up() -> None:
+    """The lease went to another machine while somebody worked on this one."""
+    desk = holder()
+    desk.tell(lease_facts.LeaseDoubtful())
+    desk.wait(10)
+    desk.tell(facts.PauseBegun(None))
+    lose(desk, "somebody else holds it")
+    desk.tell(facts.PauseEnded(by_itself=False), lease_facts.StandbyBegun(), lease_facts.LeaseElsewhere(BETA))
+    desk.wait(61)
+    assert desk.kinds() == [Kind.FIRST, Kind.OVER]
+
+
 def test_a_crash_in_doubt_is_healed_by_health_and_not_by_etcd() -> None:
     """The doubt is over while the program lies still."""
     desk = holder()

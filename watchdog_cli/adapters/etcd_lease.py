@@ -62,7 +62,10 @@ class EtcdLease:
             ask_s: the longest that one question may take.
         """
         self.holder: dict[str, Any] = {}  # who holds it, as last seen
+        self.before: dict[str, Any] = {}  # who held it before us and did not hand it over
         self.grip: Grip | None = None
+        self._note = f"{key}/holder"
+        self._is_noted = True  # by the watchdog whose grip we go on with, if we do not acquire it
         self._client = client
         self._key = key
         self._ttl_s = ttl_s
@@ -93,7 +96,7 @@ class EtcdLease:
                 "/v3/kv/txn",
                 {
                     "compare": [etcd.is_created_at(self._key, 0)],
-                    "success": [etcd.put(self._key, value, lease)],
+                    "success": [etcd.get(self._note), etcd.put(self._key, value, lease)],
                     "failure": [etcd.get(self._key)],
                 },
             )
@@ -106,7 +109,7 @@ class EtcdLease:
             self._note_holder(etcd.pairs(answer))
             return None
         self.grip = Grip(lease, etcd.revision(answer))
-        self.holder = dict(me)
+        self.holder, self.before, self._is_noted = dict(me), _holder_of(etcd.pairs(answer)), False
         return sent, ttl_s
 
     def _somebody_has_it(self) -> bool:
@@ -150,14 +153,15 @@ class EtcdLease:
         grip, self.grip = self._grip(), None
         self._call("/v3/lease/revoke", {"ID": str(grip.lease)})
 
-    def succeed(self) -> dict[str, Any]:
-        """Write down that we hold it, until ``hand_over``; return who held it before and did not hand it over.
+    def note(self) -> None:
+        """Write down, once, that we hold it: to be found by the next holder unless we ``hand_over``.
 
         Raises:
             LeaseGoneError, EtcdError: as ``write``.
         """
-        note, value = f"{self._key}/holder", json.dumps(self.holder, ensure_ascii=True).encode()
-        return _holder_of(etcd.pairs(self.write([etcd.get(note), etcd.put(note, value)])))
+        if not self._is_noted:
+            self.write([etcd.put(self._note, json.dumps(self.holder, ensure_ascii=True).encode())])
+            self._is_noted = True
 
     def hand_over(self) -> None:
         """Let go at once, on purpose: nobody died.
@@ -165,8 +169,7 @@ class EtcdLease:
         Raises:
             EtcdError: it could not be told; the lease ends by itself.
         """
-        note = f"{self._key}/holder"
-        self.write([etcd.delete_between(note, f"{note}\0")])
+        self.write([etcd.delete(self._note), etcd.delete(self._key)])
         self.release()
 
     def write(self, steps: list[dict[str, object]]) -> dict[str, Any]:

@@ -149,11 +149,12 @@ class Story:
                 self._count(at, now + DECIDED_S, fact.text, "unseen", None)
 
     def _on_lease_trouble(self, at: datetime, now: float, fact: Fact) -> None:
+        if isinstance(fact, lease_facts.LeaseGone):
+            self._is_doubted = False
         match fact:
             case _ if self._is_paused:
                 pass
             case lease_facts.LeaseGone(why=why):
-                self._is_doubted = False
                 self._count(at, now + ENDING_S, f"lost the lease: {why}", fact.kind, None)
                 assert self._incident is not None
                 self._incident.final = Kind.DOWN  # here, unless it begins again
@@ -161,7 +162,7 @@ class Story:
                 what = f"took over from {before}, which had not handed over"
                 self._count(at, now + DECIDED_S, what, fact.kind, None)
             case lease_facts.LeaseDoubtful():
-                self._is_doubted, self._undecided_until = True, now + DECIDED_S
+                self._is_doubted, self._undecided_until, self._well_as = True, now + DECIDED_S, ""
                 self._open(at).count(at, fact.text, fact.kind, None)  # it runs on, as well as before
             case lease_facts.LeaseCutOff() if self._incident is None:
                 self._count(at, now + self._settings.gap_s, fact.text, fact.kind, None)

@@ -222,7 +222,6 @@ class LeaseKeeper:
             self._holding.begin(grip, sent, ttl_s, since)
             self._next_at = times.renew_at(sent, ttl_s)
             self._restore()
-            before = self._text_of_other(self._lease.succeed())
             self._is_ready = True
         finally:
             if not self._is_ready:  # the next one may have more luck than we
@@ -233,7 +232,8 @@ class LeaseKeeper:
                         self._lease.release()
         self._works()
         self._seen = ""
-        self._tell(before)
+        self._tell(self._text_of_other(self._lease.before))
+        self._lease.note()  # now that the program begins; again with the next renewal if it cannot be
 
     def _see(self) -> None:
         """A standby knows who holds it: told once for each holder, and anew when it had been cut off."""
@@ -253,6 +253,7 @@ class LeaseKeeper:
         self._holding.renewed(sent, ttl_s)
         self._works()
         self._tell()
+        self._lease.note()
 
     def _tell(self, before: str = "") -> None:
         hold = self._holding.on_monotonic()
