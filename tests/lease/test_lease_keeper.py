@@ -223,7 +223,7 @@ def test_a_state_that_is_refused_as_stale_is_said(etcd: EtcdServer, nest: Nest, 
         etcd.ctl("del", address.key)
         (tmp_path / "tracked_tokens.json").write_bytes(b"late")
         lost = wait_until(lambda: [one for one in events if isinstance(one, LeaseLost)], "the loss", 60)
-        assert lost[0].why == "the key was removed, so what was saved here last came too late and was refused"
+        assert lost[0].why == "the key was removed; what was saved last came too late and was refused"
     finally:
         keeper.close(release=True)
 

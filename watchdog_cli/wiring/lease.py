@@ -36,6 +36,7 @@ REFUSED_S = 5.0  # one that etcd does not let in; each try costs it a tenth of a
 SETTLE_S = 0.2  # after a change, for the next one of the same save
 SAID = 8  # different troubles in a row
 RELEASE_S = 3.0  # the end of a watchdog may take so long for it
+NOT_PUT = "the last state could not be put below the lease"
 ASK_SIZE_S = 600.0
 LARGE = 1 << 30  # half of etcd's default quota
 
@@ -157,7 +158,9 @@ class LeaseKeeper:
             self._thread.join(RELEASE_S)
         stuck = self._thread.is_alive()
         if release:
-            if not stuck and self._lease.grip is not None:
+            if stuck and self._lease.grip is not None:
+                self._trouble(f"{NOT_PUT}: etcd takes too long to answer")
+            elif self._lease.grip is not None:
                 self._release()
             self._holding.end()
         if not stuck:
@@ -169,7 +172,7 @@ class LeaseKeeper:
         try:
             self._carry()
         except (EtcdError, OSError) as error:
-            self._trouble(f"the last state could not be put below the lease: {error}")
+            self._trouble(f"{NOT_PUT}: {error}")
         self._holding.lapse()
         with contextlib.suppress(EtcdError):  # then it ends by itself
             self._lease.hand_over()
@@ -281,9 +284,7 @@ class LeaseKeeper:
         try:
             self._carry()
         except LeaseGoneError as error:
-            raise LeaseGoneError(
-                f"{error}, so what was saved here last came too late and was refused"
-            ) from error
+            raise LeaseGoneError(f"{error}; what was saved last came too late and was refused") from error
         except EtcdRefusedError as error:
             self._carry_at = self._next_at  # asking more often than it is renewed would not help
             self._stuck = lease_access.refusal(error, self._settings)

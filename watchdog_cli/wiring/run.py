@@ -87,8 +87,7 @@ class _Session:
         self._inbox = inboxes.Inbox()
         self._clock = SystemClock()
         self._keeper: LeaseKeeper | None = None
-        self._early: list[Fact] = []  # facts from before there was anybody to tell
-        self._waiting: deque[Fact] = deque()  # from other threads
+        self._waiting: deque[Fact] = deque()  # from other threads, and from before there was anybody to tell
 
     def run(self) -> int | None:
         """Supervise; None means that another image takes over."""
@@ -123,7 +122,7 @@ class _Session:
         signals = stack.enter_context(Signals(self._inbox, is_init=os.getpid() == 1))
         self._legacy = legacy = takeover.inspect(places, repair=True, force=self._order.force)
         self._beginning = Beginning(self._order, legacy, was_handed_over=self._lock.was_handed_over)
-        self._early += [Notice("state", note) for note in legacy.notes]
+        self._waiting += [Notice("state", note) for note in legacy.notes]
         if sys.platform == "win32":
             from watchdog_cli.adapters.windows import api
 
@@ -226,7 +225,7 @@ class _Session:
         if (lease is None or lease.lost is OnLost.KEEP) and os.path.exists(self._places.carried):
             from watchdog_cli.wiring.lease_hold import carry_no_more
 
-            self._early += [Notice("lease", problem) for problem in carry_no_more(self._places)]
+            self._waiting += [Notice("lease", problem) for problem in carry_no_more(self._places)]
         if lease is None:
             if os.path.exists(self._places.lease):
                 from watchdog_cli.wiring.lease_hold import drop_old
@@ -324,8 +323,7 @@ class _Session:
         from watchdog_cli.wiring import registry
 
         registry.enter(self._places)
-        for fact in self._early:
-            self.hub.tell(fact)
+        self._tell_waiting()
         return self._beginning.events(self._child, self._heartbeat, self._tell)
 
     # --- while it runs ---------------------------------------------------------------------------------------
@@ -334,7 +332,7 @@ class _Session:
         if hasattr(self, "hub"):
             self.hub.tell(fact)
         else:
-            self._early.append(fact)
+            self._waiting.append(fact)
 
     def _say_later(self, text: str, topic: str = "log") -> None:
         self._tell_later(Notice(topic, text))
