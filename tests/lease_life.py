@@ -3,8 +3,8 @@
     python lease_life.py FOLDER LABEL
 
 Every few milliseconds it writes the present instant, by the clock that counts suspend, and now and then it saves a
-growing number into ``tracked_tokens.json`` as a tracker would. Under a lease it also tells numbers to a chat that all
-hosts share, each at most once, in the way that the manual describes.
+growing number into ``tracked_tokens.json`` and gives a sign of life, as a tracker would. Under a lease it also tells
+numbers to a chat that all hosts share, each at most once, in the way that the manual describes.
 """
 
 import itertools
@@ -138,6 +138,7 @@ def main(folder: Path, label: str) -> None:
             new = Path(f"{STATE}.new")
             new.write_text(json.dumps({"number": number}))
             new.replace(STATE)
+            Path("heartbeat.json").touch()
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         os.pwrite(descriptor, struct.pack(SHAPE, start, now, found, number), 0)
         if asked:

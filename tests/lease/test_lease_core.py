@@ -257,3 +257,19 @@ def test_the_deadline_of_the_lease_always_moves_on(on_lost: OnLost) -> None:
     history = holder(replace(LEASED, lease=on_lost))
     history.tick(10.0)
     assert history.deadline is None or history.deadline > 10.0
+
+
+def test_what_is_told_of_the_lease_when_it_comes() -> None:
+    """From whom it was taken, once; that a doubt is over; and nothing of a renewal."""
+    history = standby(replace(LEASED, lease=OnLost.KEEP))
+    history.do(LeaseHeld(HOLD, "alpha"), 1.0)
+    history.spawned()
+    assert history.heard(lease_facts.LeaseGained) == [lease_facts.LeaseGained("alpha")]
+    history.do(LeaseHeld(Hold(11.0, 14.0)), 2.0)
+    assert history.heard(lease_facts.LeaseRenewed) == []
+    history.do(Tick(), 11.0)
+    assert len(history.heard(lease_facts.LeaseDoubtful)) == 1
+    history.do(LeaseHeld(Hold(20.0, 23.0)), 12.0)
+    history.do(LeaseHeld(Hold(21.0, 24.0)), 13.0)
+    assert len(history.heard(lease_facts.LeaseRenewed)) == 1
+    assert len(history.heard(lease_facts.LeaseGained)) == 1

@@ -61,6 +61,32 @@ def test_only_one_holds_it_and_a_stale_write_is_refused(etcd: EtcdServer) -> Non
 
 
 @pytest.mark.timeout(120)
+def test_who_did_not_hand_over_is_known_to_the_next_holder(etcd: EtcdServer) -> None:
+    """Until it is handed over on purpose, whatever else the end was; a lease that was tried in vain hides nobody."""
+    first, second, third = (lease_at(etcd) for _ in range(3))
+    first.acquire({"host": "a"})
+    assert first.before == {}
+    first.note()
+    first.release()
+    second.acquire({"host": "b"})
+    second.release()
+    third.acquire({"host": "c"})
+    assert third.before == {"host": "a"}
+    third.note()
+    third.hand_over()
+    assert etcd.ctl("get", "--prefix", "t/main", "--keys-only").split() == []
+    first.acquire({"host": "a"})
+    assert first.before == {}
+    first.note()
+    etcd.ctl("del", "t/main")
+    with pytest.raises(LeaseGoneError):
+        first.hand_over()
+    etcd.ctl("put", "t/main/holder", "no JSON")
+    second.acquire({"host": "b"})
+    assert second.before == {}
+
+
+@pytest.mark.timeout(120)
 def test_a_large_state_goes_in_parts_and_leaves_nothing_old(etcd: EtcdServer) -> None:
     """Bytes come back as they went; a save that is cut short leaves the one before, and its parts go with the next."""
     lease = lease_at(etcd)

@@ -14,8 +14,10 @@ from waiting import wait_until
 from watchdog_cli.adapters import carried
 from watchdog_cli.adapters.etcd import Etcd, EtcdUnreachableError
 from watchdog_cli.adapters.etcd_lease import PART, EtcdLease, Saved
-from watchdog_cli.core.events import Event, LeaseHeld
+from watchdog_cli.core.events import Event, LeaseHeld, LeaseLost
+from watchdog_cli.core.facts import Fact
 from watchdog_cli.core.lease import OnLost
+from watchdog_cli.core.lease_facts import LeaseCutOff, LeaseElsewhere
 from watchdog_cli.core.lease_settings import LeaseAddress, LeaseSettings
 from watchdog_cli.core.phases import StandingBy
 from watchdog_cli.wiring.lease import LeaseKeeper
@@ -29,7 +31,7 @@ def keeper_of(
     events: list[Event],
     *,
     ttl_s: float = 30.0,
-    say: Callable[[str], None] = lambda _: None,
+    report: Callable[[Fact], None] = lambda _: None,
     carry: tuple[str, ...] = ("tracked_tokens.json",),
 ) -> LeaseKeeper:
     """One that carries files of a folder, and stands by."""
@@ -41,7 +43,7 @@ def keeper_of(
         stop_timeout_s=1.0,
         child=nest.tree,
         put=events.append,
-        say=say,
+        report=report,
         phase=StandingBy,
     )
 
@@ -104,7 +106,7 @@ def test_each_trouble_is_said_once_though_the_members_take_turns(nest: Nest, tmp
             stop_timeout_s=1.0,
             child=nest.tree,
             put=lambda _: None,
-            say=said.append,
+            report=lambda fact: said.append(fact.text),
             phase=StandingBy,
         )
         shown: list[str] = []
@@ -168,7 +170,7 @@ def test_a_full_database_is_said_once(nest: Nest, tmp_path: Path) -> None:
     address = LeaseAddress(tls=False, endpoints=(("127.0.0.1", etcd.port),), key="t/keeper")
     events: list[Event] = []
     said: list[str] = []
-    keeper = keeper_of(address, nest, tmp_path, events, ttl_s=3.0, say=said.append)
+    keeper = keeper_of(address, nest, tmp_path, events, ttl_s=3.0, report=lambda fact: said.append(fact.text))
     keeper.start()
     try:
         wait_until(lambda: events, "the lease", 60)
@@ -207,3 +209,50 @@ def test_files_in_a_folder_that_came_with_the_lease_move_at_once(
             wait_until(lambda: keeper._carried.signature() == keeper._put_signature, f"the way of {name}", 60)
     finally:
         keeper.close(release=True)
+
+
+@pytest.mark.timeout(120)
+def test_a_state_that_is_refused_as_stale_is_said(etcd: EtcdServer, nest: Nest, tmp_path: Path) -> None:
+    """The key went between two renewals, and the program saved: whoever holds it next does not have that."""
+    address = LeaseAddress(tls=False, endpoints=(("127.0.0.1", etcd.port),), key="t/keeper")
+    events: list[Event] = []
+    keeper = keeper_of(address, nest, tmp_path, events, ttl_s=600.0)
+    keeper.start()
+    try:
+        wait_until(lambda: events, "the lease", 60)
+        etcd.ctl("del", address.key)
+        (tmp_path / "tracked_tokens.json").write_bytes(b"late")
+        lost = wait_until(lambda: [one for one in events if isinstance(one, LeaseLost)], "the loss", 60)
+        assert lost[0].why == "the key was removed; what was saved last came too late and was refused"
+    finally:
+        keeper.close(release=True)
+
+
+@pytest.mark.timeout(120)
+def test_a_standby_tells_who_holds_it_and_when_it_is_cut_off(
+    etcd: EtcdServer, nest: Nest, tmp_path: Path
+) -> None:
+    """Each once; and who holds it again when it can see that again, be it the same one as before."""
+    address = LeaseAddress(tls=False, endpoints=(("127.0.0.1", etcd.port),), key="t/keeper")
+    holder = EtcdLease(Etcd(address.endpoints, None), address.key, 600.0, 20.0)
+    holder.acquire({"host": "alpha", "pid": 8})
+    told: list[Fact] = []
+    keeper = keeper_of(address, nest, tmp_path, [], ttl_s=3.0, report=told.append)
+
+    def those(kind: type[Fact]) -> list[str]:
+        return [fact.text for fact in told if isinstance(fact, kind)]
+
+    keeper.start()
+    try:
+        wait_until(lambda: those(LeaseElsewhere), "who holds it", 60)
+        etcd.kill()
+        wait_until(lambda: those(LeaseCutOff), "that it is cut off", 60)
+        turns = keeper._next_at
+        wait_until(lambda: keeper._next_at > turns + 1.0, "some more tries", 60)
+        etcd.start()
+        wait_until(lambda: len(those(LeaseElsewhere)) == 2, "who holds it", 60)
+    finally:
+        keeper.close(release=True)
+    assert those(LeaseElsewhere) == ["alpha (pid 8) holds the lease"] * 2
+    assert len(those(LeaseCutOff)) == 1
+    assert "etcd does not answer" in those(LeaseCutOff)[0]

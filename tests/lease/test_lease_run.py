@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -28,6 +29,12 @@ def test_a_planned_stop_hands_over_program_and_state(pair: Pair) -> None:
     assert b.cli("check").returncode == 0
     assert "held by" in b.cli("status").stdout
     assert a.status()["lease"]["held"] is True
+    for dog, held in ((a, 1), (b, 0)):
+        metrics = dog.cli("metrics").stdout
+        assert re.findall(r"^watchdog_lease_(\w+)\{.*\} (\d)\.0$", metrics, re.MULTILINE) == [
+            ("held", str(held)),
+            ("cut_off", "0"),
+        ]
     refused = b.cli("restart")
     assert refused.returncode == 3
     assert "stands by" in refused.stderr

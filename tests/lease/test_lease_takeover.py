@@ -2,13 +2,10 @@
 
 import contextlib
 import json
-import os
 import shutil
-import signal
 import socket
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,25 +13,12 @@ import pytest
 
 import lease_life
 from lease_etcd import EtcdServer, free_ports
-from lease_pair import LATE_S, TTL_S, Hosts, Pair, kinds
+from lease_pair import LATE_S, TTL_S, Hosts, Pair, kill_host, kinds
 from waiting import wait_until
 
 TRIES = 3  # of which the best must keep the promise: the machine of the tests has other work too
 PLANNED_S = 1.0
 DEATH_S = TTL_S + 2.0
-
-
-def kill_host(pair: Pair, name: str) -> int:
-    """End everything of a host at once, as when its power fails; return when, by the clock of the lives."""
-    dog = pair.hosts(name)
-    folder = dog.folder / ".watchdog/tracker"
-    guard = json.loads((folder / "lease.json").read_text())["guard_pid"]
-    program = json.loads((folder / "state.json").read_text())["child"]["process"]["pid"]
-    for pid in (pair.processes[name].pid, guard, program):  # the guard before it can follow
-        os.kill(pid, signal.SIGKILL)
-    now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    pair.processes[name].wait()
-    return now
 
 
 def await_move(pair: Pair) -> None:

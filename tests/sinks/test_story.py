@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from story_desk import Desk
-from watchdog_cli.core import facts
+from watchdog_cli.core import facts, lease_facts
 from watchdog_cli.core.alerting import AlertSettings
 from watchdog_cli.core.record import Cause, Ending
 from watchdog_cli.sinks.told_incident import Kind, Telling
@@ -147,8 +147,19 @@ def test_a_watchdog_that_ends_for_good_is_told() -> None:
     assert "settings are wrong" in telling.then
 
 
+_OF_LEASE = {
+    "lost": lease_facts.LeaseGone("x"),
+    "standby": lease_facts.StandbyBegun(),
+    "elsewhere": lease_facts.LeaseElsewhere("beta"),
+    "taken": lease_facts.LeaseGained("alpha"),
+    "doubt": lease_facts.LeaseDoubtful(),
+    "sure": lease_facts.LeaseRenewed(),
+    "cut-off": lease_facts.LeaseCutOff("x"),
+}
 _STEP = st.one_of(
-    st.sampled_from(["crash", "spawn", "hang", "gave_up", "pause", "resume", "spawn-fault", "asked"]),
+    st.sampled_from(
+        ["crash", "spawn", "hang", "gave_up", "pause", "resume", "spawn-fault", "asked", *_OF_LEASE]
+    ),
     st.floats(min_value=0.1, max_value=2000.0),
 )
 
@@ -179,9 +190,11 @@ def test_whatever_happens_no_end_is_lost_and_messages_keep_their_distance(steps:
             case "spawn-fault":
                 desk.tell(facts.SpawnFault("gone", 3))
                 desk.restarting()
+            case str() if step in _OF_LEASE:
+                desk.tell(_OF_LEASE[step])
             case _:
                 desk.ended(Cause.ASKED_RESTART, 0)
-    desk.tell(facts.PauseEnded(by_itself=False))
+    desk.tell(facts.PauseEnded(by_itself=False), lease_facts.LeaseRenewed())
     desk.spawn()
     desk.wait(20_000)
     assert not desk.story.is_open

@@ -64,7 +64,9 @@ def test_it_says_what_happened_and_what_follows() -> None:
 def test_each_kind_has_its_headline_and_counts(kind: Kind, words: str) -> None:
     """Changes count the ends by cause and say how many are new."""
     causes = {"exit code 1": 9, "killed by SIGKILL": 3}
-    message = compose(telling(kind, ends=12, fresh=5, number=2, causes=causes), "bot on box", ["x"], MASK)
+    then = "" if kind is Kind.OVER else "starting again in 5s"
+    told = telling(kind, ends=12, fresh=5, number=2, causes=causes, then=then)
+    message = compose(told, "bot on box", ["x"], MASK)
     assert words in message.text.splitlines()[0]
     assert "12 ends since 2026-11-25 04:38:00 UTC (exit code 1 × 9, killed by SIGKILL × 3)." in message.text
     assert ("5 of them since the last message." in message.text) == (kind is not Kind.FIRST)

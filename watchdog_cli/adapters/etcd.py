@@ -290,6 +290,11 @@ def get(key: str) -> dict[str, object]:
     return {"request_range": {"key": encoded(key)}}
 
 
+def delete(key: str) -> dict[str, object]:
+    """A step of a transaction."""
+    return {"request_delete_range": {"key": encoded(key)}}
+
+
 def delete_between(first: str, end: str) -> dict[str, object]:
     """A step of a transaction: every key from ``first`` on and before ``end``."""
     return {"request_delete_range": {"key": encoded(first), "range_end": encoded(end)}}

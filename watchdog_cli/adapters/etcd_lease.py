@@ -5,6 +5,7 @@ the condition that the key still is that one. A renewal is a keep-alive and such
 same term: a leader that was voted out meanwhile may still confirm a keep-alive, and would be believed for nothing.
 
     KEY          who holds it (JSON), bound to the lease: gone when the lease is
+    KEY/holder   the same without the lease: who began to hold it, and has not handed it over since
     KEY/state    what the saved files are and in which parts they lie; switched last
     KEY/part/…   the parts; those of an older state go in the transaction that switches
 """
@@ -61,7 +62,10 @@ class EtcdLease:
             ask_s: the longest that one question may take.
         """
         self.holder: dict[str, Any] = {}  # who holds it, as last seen
+        self.before: dict[str, Any] = {}  # who held it before us and did not hand it over
         self.grip: Grip | None = None
+        self._note = f"{key}/holder"
+        self._is_noted = True  # by the watchdog whose grip we go on with, if we do not acquire it
         self._client = client
         self._key = key
         self._ttl_s = ttl_s
@@ -92,7 +96,7 @@ class EtcdLease:
                 "/v3/kv/txn",
                 {
                     "compare": [etcd.is_created_at(self._key, 0)],
-                    "success": [etcd.put(self._key, value, lease)],
+                    "success": [etcd.get(self._note), etcd.put(self._key, value, lease)],
                     "failure": [etcd.get(self._key)],
                 },
             )
@@ -105,7 +109,7 @@ class EtcdLease:
             self._note_holder(etcd.pairs(answer))
             return None
         self.grip = Grip(lease, etcd.revision(answer))
-        self.holder = dict(me)
+        self.holder, self.before, self._is_noted = dict(me), _holder_of(etcd.pairs(answer)), False
         return sent, ttl_s
 
     def _somebody_has_it(self) -> bool:
@@ -115,11 +119,7 @@ class EtcdLease:
         return bool(kvs)
 
     def _note_holder(self, kvs: list[dict[str, Any]]) -> None:
-        try:
-            found = foreign_json.parse(etcd.decoded(kvs[0].get("value"))) if kvs else {}
-        except (ValueError, EtcdError):
-            found = {}
-        self.holder = found if isinstance(found, dict) else {}
+        self.holder = _holder_of(kvs)
 
     def renew(self) -> tuple[float, float]:
         """Renew, and prove that it is ours: when the renewal was sent, and the TTL.
@@ -152,6 +152,25 @@ class EtcdLease:
         """
         grip, self.grip = self._grip(), None
         self._call("/v3/lease/revoke", {"ID": str(grip.lease)})
+
+    def note(self) -> None:
+        """Write down, once, that we hold it: to be found by the next holder unless we ``hand_over``.
+
+        Raises:
+            LeaseGoneError, EtcdError: as ``write``.
+        """
+        if not self._is_noted:
+            self.write([etcd.put(self._note, json.dumps(self.holder, ensure_ascii=True).encode())])
+            self._is_noted = True
+
+    def hand_over(self) -> None:
+        """Let go at once, on purpose: nobody died.
+
+        Raises:
+            EtcdError: it could not be told; the lease ends by itself.
+        """
+        self.write([etcd.delete(self._note), etcd.delete(self._key)])
+        self.release()
 
     def write(self, steps: list[dict[str, object]]) -> dict[str, Any]:
         """Do the steps if it is ours, all or none.
@@ -243,3 +262,12 @@ class EtcdLease:
             EtcdError: it may not be asked.
         """
         return etcd.number(self._call("/v3/maintenance/status", {}).get("dbSize"))
+
+
+def _holder_of(kvs: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a holder wrote of itself; empty when nobody did, or nothing that one can read."""
+    try:
+        found = foreign_json.parse(etcd.decoded(kvs[0].get("value"))) if kvs else {}
+    except (ValueError, EtcdError):
+        found = {}
+    return found if isinstance(found, dict) else {}

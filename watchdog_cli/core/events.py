@@ -145,9 +145,14 @@ class ResumeAsked:
 
 @dataclass(frozen=True, slots=True)
 class LeaseHeld:
-    """The lease is ours, or was renewed."""
+    """The lease is ours, or was renewed.
+
+    Args:
+        before: as in ``LeaseGained``.
+    """
 
     hold: Hold
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,23 @@ class StandbyBegun(Fact):
 
 @dataclass(frozen=True, slots=True)
 class LeaseGained(Fact):
-    """The lease is ours."""
+    """The lease is ours.
 
+    Args:
+        before: another machine that held it and did not hand it over, for people; "" when there is none.
+    """
+
+    before: str = ""
     kind = "lease-gained"
     level = Level.NOTICE
 
     @property
     def text(self) -> str:
-        return "holds the lease now"
+        return (
+            f"holds the lease now; {self.before} had not handed it over"
+            if self.before
+            else "holds the lease now"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +62,44 @@ class LeaseDoubtful(Fact):
         return (
             "the lease could not be renewed in time and may pass to another machine; "
             "the program is kept running, as lease-lost says"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRenewed(Fact):
+    """The doubt is over: it was ours all the time."""
+
+    kind = "lease-renewed"
+    level = Level.NOTICE
+
+    @property
+    def text(self) -> str:
+        return "the lease is renewed again; nobody else had it meanwhile"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseElsewhere(Fact):
+    """A standby has seen who holds it."""
+
+    holder: str
+    kind = "lease-elsewhere"
+
+    @property
+    def text(self) -> str:
+        return f"{self.holder} holds the lease"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseCutOff(Fact):
+    """A standby could not even try to get the lease for longer than one lasts."""
+
+    why: str
+    kind = "lease-cut-off"
+    level = Level.WARNING
+
+    @property
+    def text(self) -> str:
+        return (
+            f"finds no way to the lease ({self.why}): this machine could not take over, "
+            "and perhaps the program runs nowhere"
         )

@@ -27,7 +27,7 @@ def _held(sup: Supervisor, event: LeaseHeld, now: float) -> Step:
     """It is ours, or ours for longer."""
     if sup.policy.lease is None or now >= event.hold.stop_at:
         return sup, ()  # news from so long ago is no news
-    said = (Report(lease_facts.LeaseGained()),) if sup.hold is None else ()
+    said = _news(sup, event)
     sup = replace(sup, hold=event.hold, doubted=False)
     match sup.phase:
         case StandingBy() if sup.pause is not None:
@@ -36,6 +36,12 @@ def _held(sup: Supervisor, event: LeaseHeld, now: float) -> Step:
             return spawn(sup, *said)
         case _:
             return sup, said
+
+
+def _news(sup: Supervisor, event: LeaseHeld) -> tuple[Report, ...]:
+    if sup.hold is None:
+        return (Report(lease_facts.LeaseGained(event.before)),)
+    return (Report(lease_facts.LeaseRenewed()),) if sup.doubted else ()
 
 
 def expire(sup: Supervisor, now: float) -> Step:

@@ -10,11 +10,15 @@ from watchdog_cli.core.facts import (
     Notice,
     SpawnFault,
 )
+from watchdog_cli.core.lease_facts import LeaseCutOff, LeaseDoubtful, LeaseGained, LeaseGone
 from watchdog_cli.core.policy import Restart
 from watchdog_cli.core.record import ASKED, Cause, Ending
 
 # Said by the wiring at the start: the program ended while nobody watched.
 UNSEEN = frozenset({"gap", "orphans"})
+
+# Kinds of facts that are no end of a run by its own fault: people are told of them, an incident has no folder for them.
+LEASE_TROUBLE = frozenset(fact.kind for fact in (LeaseCutOff, LeaseDoubtful, LeaseGained, LeaseGone))
 
 
 def is_unplanned(ending: Ending, restart: Restart) -> bool:
@@ -41,3 +45,8 @@ def is_trouble(fact: Fact, restart: Restart) -> bool:
             return topic in UNSEEN
         case _:
             return False
+
+
+def is_lease_trouble(fact: Fact) -> bool:
+    """Say whether a fact tells that the program had to end, or moved here, though nobody planned it."""
+    return fact.kind in LEASE_TROUBLE and not (isinstance(fact, LeaseGained) and not fact.before)

@@ -15,6 +15,7 @@ from watchdog_cli.core import facts
 from watchdog_cli.core.alerting import AlertSettings
 from watchdog_cli.core.facts import Fact
 from watchdog_cli.core.policy import Restart
+from watchdog_cli.core.trouble import is_lease_trouble
 from watchdog_cli.sinks.channels import make_senders
 from watchdog_cli.sinks.masking import Mask
 from watchdog_cli.sinks.outbox import Outbox
@@ -91,7 +92,7 @@ class Alerts:
         scene = extra.get("scene")
         if isinstance(scene, Scene) and isinstance(fact, facts.Ended):
             self._lines = scene.last_words()
-        elif isinstance(fact, facts.SpawnFault):
+        elif isinstance(fact, facts.SpawnFault) or is_lease_trouble(fact):
             self._lines = []
         self._add(self.story.on(at, time.monotonic(), fact))
         self._keep()

@@ -133,6 +133,11 @@ def _present(families: _Families, who: list[str], report: StatusReport) -> None:
         for key, value in numbers[:FIELDS]:
             text = "Numbers that the program writes into its heartbeat."
             gauge("watchdog_heartbeat_field", text, who, float(value), field=key)
+    if report.lease is not None:
+        text = "1 while this machine holds the lease, 0 while it stands by; absent without one."
+        gauge("watchdog_lease_held", text, who, report.lease.held)
+        text = "1 while this machine finds no way to the lease, so that it could not take over."
+        gauge("watchdog_lease_cut_off", text, who, report.lease.cut_off)
     gauge("watchdog_log_size_bytes", "Size of the newest file of its log.", who, report.log_bytes)
 
 

@@ -32,7 +32,7 @@ class Telling:
         ends: in the whole incident; ``causes`` counts them by kind.
         fresh: ends that nobody was told of before.
         what: what ended it last; ``cause`` is the same for machines.
-        then: what was decided.
+        then: what was decided; in a message that it is over, why, unless the program is just well again.
     """
 
     kind: Kind

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from watchdog_cli.core.trouble import LEASE_TROUBLE
 from watchdog_cli.sinks.incident_text import id_for
 from watchdog_cli.sinks.masking import Mask
 from watchdog_cli.sinks.told_incident import Kind, Telling
@@ -89,7 +90,7 @@ def _headline(telling: Telling) -> str:
         case Kind.GAVE_UP | Kind.DOWN:
             return "DOWN" if not telling.what else f"DOWN: {telling.what}"
         case Kind.OVER:
-            return "healthy again"
+            return telling.then or "healthy again"
         case Kind.STOPPED:
             return "stopped; the incident is closed"
 
@@ -111,8 +112,8 @@ def _about(telling: Telling) -> list[str]:
     if not over:
         run = "" if telling.run is None else f"Run {telling.run}"
         lived = "" if telling.lived_s is None else f"lived {format_duration(telling.lived_s)}"
-        lines += [f"{' '.join(filter(None, [run, lived]))}; {_time(telling.at)}."] if run else []
-        if telling.ends:
+        lines.append("; ".join(filter(None, [" ".join(filter(None, [run, lived])), _time(telling.at)])) + ".")
+        if telling.ends and telling.cause not in LEASE_TROUBLE:
             lines.append(f"More: watchdog incidents {id_for(telling.at, telling.cause)}")
     return lines
 

@@ -20,7 +20,9 @@ from watchdog_cli.adapters.etcd_lease import EtcdLease, LeaseGoneError
 from watchdog_cli.adapters.lease_file import read_id
 from watchdog_cli.core import lease as times
 from watchdog_cli.core.events import Event, LeaseHeld, LeaseLost
+from watchdog_cli.core.facts import Fact, Notice
 from watchdog_cli.core.lease import Hold, OnLost
+from watchdog_cli.core.lease_facts import LeaseCutOff, LeaseElsewhere
 from watchdog_cli.core.lease_settings import LeaseSettings
 from watchdog_cli.core.phases import Phase, StandingBy
 from watchdog_cli.core.record import one_line
@@ -34,6 +36,7 @@ REFUSED_S = 5.0  # one that etcd does not let in; each try costs it a tenth of a
 SETTLE_S = 0.2  # after a change, for the next one of the same save
 SAID = 8  # different troubles in a row
 RELEASE_S = 3.0  # the end of a watchdog may take so long for it
+NOT_PUT = "the last state could not be put below the lease"
 ASK_SIZE_S = 600.0
 LARGE = 1 << 30  # half of etcd's default quota
 
@@ -49,13 +52,13 @@ class LeaseKeeper:
         stop_timeout_s: float,
         child: ChildTree,
         put: Callable[[Event], None],
-        say: Callable[[str], None],
+        report: Callable[[Fact], None],
         phase: Callable[[], Phase],
     ) -> None:
         """Nothing is asked yet.
 
         Args:
-            say: takes a problem for people, from any thread.
+            report: takes a fact that decides nothing, from any thread.
             phase: of the supervisor, now.
 
         Raises:
@@ -64,7 +67,7 @@ class LeaseKeeper:
         self._settings = settings
         self._places = places
         self._put = put
-        self._say = say
+        self._report = report
         self._phase = phase
         self._id = read_id(places.lease_id)
         self._lease = EtcdLease(
@@ -83,6 +86,8 @@ class LeaseKeeper:
         self._carried = Carried(places.folder, settings.carry, places.replaced)
         self._problem = ""  # of asking for the lease
         self._worked_at = boot_clock.now_s()  # etcd answered what was asked
+        self._seen = ""  # who holds it, as a standby has told
+        self._told_cut_off = False
         self._stuck = ""  # why the files do not move
         self._told: set[str] = set()  # since something worked again
         self._carry_at = 0.0
@@ -135,7 +140,7 @@ class LeaseKeeper:
             "holder": _text_of(holder),
             "since": since if isinstance(since, str) else None,
             "problem": self._problem or self._stuck,
-            "cut_off": bool(self._problem) and now - self._worked_at > self._settings.ttl_s,
+            "cut_off": self._is_cut_off(),
         }
 
     def close(self, *, release: bool) -> None:
@@ -153,7 +158,9 @@ class LeaseKeeper:
             self._thread.join(RELEASE_S)
         stuck = self._thread.is_alive()
         if release:
-            if not stuck and self._lease.grip is not None:
+            if stuck and self._lease.grip is not None:
+                self._trouble(f"{NOT_PUT}: etcd takes too long to answer")
+            elif self._lease.grip is not None:
                 self._release()
             self._holding.end()
         if not stuck:
@@ -165,10 +172,10 @@ class LeaseKeeper:
         try:
             self._carry()
         except (EtcdError, OSError) as error:
-            self._trouble(f"the last state could not be put below the lease: {error}")
+            self._trouble(f"{NOT_PUT}: {error}")
         self._holding.lapse()
         with contextlib.suppress(EtcdError):  # then it ends by itself
-            self._lease.release()
+            self._lease.hand_over()
 
     # --- its own thread --------------------------------------------------------------------------------------
 
@@ -210,6 +217,7 @@ class LeaseKeeper:
         grip = self._lease.grip
         if found is None or grip is None:
             self._works()
+            self._see()
             return
         sent, ttl_s = found
         self._is_ready = False
@@ -226,7 +234,16 @@ class LeaseKeeper:
                     with contextlib.suppress(EtcdError):
                         self._lease.release()
         self._works()
-        self._tell()
+        self._seen = ""
+        self._tell(self._text_of_other(self._lease.before))
+        self._lease.note()  # now that the program begins; again with the next renewal if it cannot be
+
+    def _see(self) -> None:
+        """A standby knows who holds it: told once for each holder, and anew when it had been cut off."""
+        seen = self._text_of_other(self._lease.holder)
+        if seen and seen != self._seen:
+            self._seen = seen
+            self._report(LeaseElsewhere(seen))
 
     def _prolong(self) -> None:
         """Between two parts of a large state: renew if it is time to."""
@@ -239,11 +256,12 @@ class LeaseKeeper:
         self._holding.renewed(sent, ttl_s)
         self._works()
         self._tell()
+        self._lease.note()
 
-    def _tell(self) -> None:
+    def _tell(self, before: str = "") -> None:
         hold = self._holding.on_monotonic()
         if hold is not None and self._is_ready:
-            self._put(LeaseHeld(hold))
+            self._put(LeaseHeld(hold, before))
 
     # --- files -----------------------------------------------------------------------------------------------
 
@@ -265,6 +283,8 @@ class LeaseKeeper:
         """Put the files below the key, unless etcd refuses to: the lease is ours even so."""
         try:
             self._carry()
+        except LeaseGoneError as error:
+            raise LeaseGoneError(f"{error}; what was saved last came too late and was refused") from error
         except EtcdRefusedError as error:
             self._carry_at = self._next_at  # asking more often than it is renewed would not help
             self._stuck = lease_access.refusal(error, self._settings)
@@ -308,10 +328,19 @@ class LeaseKeeper:
             wait_s = times.retry_s(self._holding.ttl_s)
         self._next_at = boot_clock.now_s() + wait_s
         self._trouble(text)
+        if not self._told_cut_off and self._is_cut_off() and isinstance(self._phase(), StandingBy):
+            self._told_cut_off, self._seen = True, ""
+            self._report(LeaseCutOff(text))
+
+    def _is_cut_off(self) -> bool:
+        return bool(self._problem) and boot_clock.now_s() - self._worked_at > self._settings.ttl_s
 
     def _trouble(self, text: str) -> None:
         self._problem = text
         self._say_once(text)
+
+    def _say(self, text: str) -> None:
+        self._report(Notice("lease", text))
 
     def _say_once(self, text: str) -> None:
         """Say it once until something worked again: several members may each have a trouble of their own.
@@ -324,6 +353,7 @@ class LeaseKeeper:
 
     def _works(self) -> None:
         self._problem = ""
+        self._told_cut_off = False
         self._worked_at = boot_clock.now_s()
         self._told &= {self._stuck}
 
@@ -331,6 +361,10 @@ class LeaseKeeper:
 
     def _me(self, since: str) -> dict[str, object]:
         return {"host": socket.gethostname(), "pid": os.getpid(), "id": self._id, "since": since}
+
+    def _text_of_other(self, holder: dict[str, object]) -> str:
+        """Who that is, for people; "" when it is this machine, or nobody."""
+        return (_text_of(holder) or "another machine") if holder and holder.get("id") != self._id else ""
 
     def _open_notices(self) -> None:
         """Be woken when one of the files changes; without that, they are looked at with each renewal."""

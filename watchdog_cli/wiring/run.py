@@ -87,8 +87,7 @@ class _Session:
         self._inbox = inboxes.Inbox()
         self._clock = SystemClock()
         self._keeper: LeaseKeeper | None = None
-        self._early: list[Fact] = []  # facts from before there was anybody to tell
-        self._problems: deque[Notice] = deque()  # from other threads
+        self._waiting: deque[Fact] = deque()  # from other threads, and from before there was anybody to tell
 
     def run(self) -> int | None:
         """Supervise; None means that another image takes over."""
@@ -103,6 +102,7 @@ class _Session:
                 tell_manager("STOPPING=1")
                 if self._keeper is not None:
                     self._keeper.close(release=True)
+                self._tell_waiting()
                 self.hub.farewell(code)
             return code
 
@@ -120,10 +120,9 @@ class _Session:
     def _build(self, stack: ExitStack) -> None:
         settings, places = self._settings, self._places
         signals = stack.enter_context(Signals(self._inbox, is_init=os.getpid() == 1))
-        legacy = takeover.inspect(places, repair=True, force=self._order.force)
-        self._legacy = legacy
+        self._legacy = legacy = takeover.inspect(places, repair=True, force=self._order.force)
         self._beginning = Beginning(self._order, legacy, was_handed_over=self._lock.was_handed_over)
-        self._early += [Notice("state", note) for note in legacy.notes]
+        self._waiting += [Notice("state", note) for note in legacy.notes]
         if sys.platform == "win32":
             from watchdog_cli.adapters.windows import api
 
@@ -210,12 +209,11 @@ class _Session:
             floor=places.folder,
         )
         survivor = self._legacy.survivor
-        by_output = Source.OUTPUT in settings.policy.sources
         return pumps.LogPump(
             places.stdout,
             log,
             terminal=None if settings.quiet else self._terminal,
-            on_output=self._on_output if by_output else None,
+            on_output=self._on_output if Source.OUTPUT in settings.policy.sources else None,
             on_problem=self._say_later,
             child_pid=survivor.pid if survivor is not None and self._legacy.leader_lives else None,
         )
@@ -227,7 +225,7 @@ class _Session:
         if (lease is None or lease.lost is OnLost.KEEP) and os.path.exists(self._places.carried):
             from watchdog_cli.wiring.lease_hold import carry_no_more
 
-            self._early += [Notice("lease", problem) for problem in carry_no_more(self._places)]
+            self._waiting += [Notice("lease", problem) for problem in carry_no_more(self._places)]
         if lease is None:
             if os.path.exists(self._places.lease):
                 from watchdog_cli.wiring.lease_hold import drop_old
@@ -246,7 +244,7 @@ class _Session:
             stop_timeout_s=self._settings.policy.stop_timeout_s,
             child=self._child,
             put=self._inbox.put,
-            say=lambda text: self._say_later(text, "lease"),
+            report=self._tell_later,
             phase=lambda: self._runner.sup.phase,
         )
         stack.callback(self._keeper.close, release=False)
@@ -282,10 +280,8 @@ class _Session:
         try:
             self._control.ensure()
         except OSError as error:
-            why = in_words(error)
-            self._tell(
-                Notice("control", f"cannot open the control socket ({why}); `watchdog stop` goes by signal")
-            )
+            text = f"cannot open the control socket ({in_words(error)}); `watchdog stop` goes by signal"
+            self._tell(Notice("control", text))
 
     def _launch(self) -> Launch:
         settings = self._settings
@@ -327,8 +323,7 @@ class _Session:
         from watchdog_cli.wiring import registry
 
         registry.enter(self._places)
-        for fact in self._early:
-            self.hub.tell(fact)
+        self._tell_waiting()
         return self._beginning.events(self._child, self._heartbeat, self._tell)
 
     # --- while it runs ---------------------------------------------------------------------------------------
@@ -337,11 +332,14 @@ class _Session:
         if hasattr(self, "hub"):
             self.hub.tell(fact)
         else:
-            self._early.append(fact)
+            self._waiting.append(fact)
 
     def _say_later(self, text: str, topic: str = "log") -> None:
-        """Take a problem from another thread; the main thread tells of it when it is awake."""
-        self._problems.append(Notice(topic, text))
+        self._tell_later(Notice(topic, text))
+
+    def _tell_later(self, fact: Fact) -> None:
+        """Take a fact from another thread; the main thread tells it when it is awake."""
+        self._waiting.append(fact)
         self._inbox.wake()
 
     def _after_wake(self, signals: Signals) -> None:
@@ -353,8 +351,11 @@ class _Session:
         if signals.control_is_wanted:
             signals.control_is_wanted = False
             self._reopen_control()
-        while self._problems:
-            self._tell(self._problems.popleft())
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        while self._waiting:
+            self._tell(self._waiting.popleft())
 
     def _on_file_change(self) -> None:
         beat = self._runner.look_for_beat()

@@ -13,7 +13,7 @@ from watchdog_cli.core import facts
 from watchdog_cli.core.events import Event
 from watchdog_cli.core.facts import Fact
 from watchdog_cli.core.settings import Settings
-from watchdog_cli.core.trouble import UNSEEN, is_trouble
+from watchdog_cli.core.trouble import UNSEEN, is_lease_trouble, is_trouble
 from watchdog_cli.sinks.scene import Scene
 from watchdog_cli.wiring.places import Places
 from watchdog_cli.wiring.sink_threads import SinkThread, TimedSink
@@ -78,7 +78,7 @@ class Sinks:
         )
         self._threads = [incidents]
         if settings.alerts.is_wanted:
-            alerts = SinkThread("alerts", self._make_alerts, begins=self._begins, say=self._say)
+            alerts = SinkThread("alerts", self._make_alerts, begins=self._is_told, say=self._say)
             self._threads.append(alerts)
             if os.path.exists(places.alerts):
                 alerts.start()
@@ -130,6 +130,9 @@ class Sinks:
 
     def _begins(self, fact: Fact) -> bool:
         return is_trouble(fact, self._settings.policy.restart)
+
+    def _is_told(self, fact: Fact) -> bool:
+        return self._begins(fact) or is_lease_trouble(fact)
 
     def _decides(self, fact: Fact) -> bool:
         return isinstance(fact, facts.Restarting | facts.GaveUp | facts.Finished) or self._begins(fact)

@@ -121,7 +121,7 @@ function drawAbout() {
   ]);
 }
 
-const LOUD = { hang: "bad", killing: "warn", memory: "bad", "gave-up": "bad", "spawn-failed": "bad", "no-heartbeat": "warn", "lease-lost": "warn", "lease-doubtful": "bad", recovered: "ok", healthy: "ok" };
+const LOUD = { hang: "bad", killing: "warn", memory: "bad", "gave-up": "bad", "spawn-failed": "bad", "no-heartbeat": "warn", "lease-lost": "warn", "lease-doubtful": "bad", "lease-cut-off": "warn", "lease-renewed": "ok", recovered: "ok", healthy: "ok" };
 
 function loudness(fact) {
   if (fact.fact === "ended") return ["asked-stop", "asked-restart", "lease"].includes(fact.cause) ? "" : "bad";
