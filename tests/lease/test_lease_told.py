@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness import Watchdog
 from lease_pair import LATE_S, Pair, kill_host, kinds
 from telegram_server import Handler, TelegramServer
 from waiting import wait_until
@@ -53,6 +54,15 @@ def hook(pair: Pair) -> Iterator[Hook]:
         yield made
 
 
+def _await_holder(standby: Watchdog, pid: int) -> None:
+    """Until it knows that this watchdog holds the lease."""
+    wait_until(
+        lambda: any(fact["holder"].endswith(f"(pid {pid})") for fact in standby.facts("lease-elsewhere")),
+        "who holds it",
+        LATE_S,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_a_takeover_is_told_once_when_nobody_planned_it(pair: Pair, hook: Hook) -> None:
@@ -71,11 +81,7 @@ def test_a_takeover_is_told_once_when_nobody_planned_it(pair: Pair, hook: Hook) 
     b.await_health("standing by", LATE_S)
     assert hook.told == []
     pid = pair.processes["a"].pid
-    wait_until(
-        lambda: any(fact["holder"].endswith(f"(pid {pid})") for fact in b.facts("lease-elsewhere")),
-        "who holds it",
-        LATE_S,
-    )
+    _await_holder(b, pid)
     kill_host(pair, "a")
     pair.await_lives(4)
     assert hook.wait(1) == [("b", "first", "lease-gained")]
@@ -83,7 +89,7 @@ def test_a_takeover_is_told_once_when_nobody_planned_it(pair: Pair, hook: Hook) 
     assert hook.wait(2)[1] == ("b", "over", "lease-gained")
     assert hook.told[0][1]["id"].split("/")[0] == hook.told[1][1]["id"].split("/")[0]
     a = pair.start("a")
-    a.await_health("standing by", LATE_S)
+    _await_holder(a, pair.processes["b"].pid)
     b.stop()
     pair.await_lives(5)
     a.stop()

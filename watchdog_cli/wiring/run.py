@@ -195,8 +195,6 @@ class _Session:
         self._recorder.chore = make_sampler(settings, places, self._child, lambda: self._runner.sup)
         self._inbox.after_wake = lambda: self._after_wake(signals)
         self._pump.start()
-        if self._keeper is not None:
-            self._keeper.start()
 
     def _make_pump(self) -> pumps.LogPump:
         settings, places = self._settings, self._places
@@ -324,7 +322,10 @@ class _Session:
 
         registry.enter(self._places)
         self._tell_waiting()
-        return self._beginning.events(self._child, self._heartbeat, self._tell)
+        events = self._beginning.events(self._child, self._heartbeat, self._tell)
+        if self._keeper is not None:
+            self._keeper.start()  # who holds the lease is news after what the watchdog before us has left
+        return events
 
     # --- while it runs ---------------------------------------------------------------------------------------
 
