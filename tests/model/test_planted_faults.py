@@ -366,7 +366,9 @@ FAULTS = {
     "stale dump accepted": Fault(lambda patch: stale_words(patch, DumpDone), r"^DumpDone\(.* led to"),
     "pause not heard": Fault(pause_not_heard, "while paused|frozen too early|ended without a reason"),
     "judged while paused": Fault(judged_while_paused, "judged while paused"),
-    "pause without end": Fault(pause_without_end, "deadline|start that was due|hang was missed|did not end with code"),
+    "pause without end": Fault(
+        pause_without_end, "deadline|start that was due|hang was missed|did not end with code"
+    ),
     "kill deadline forgotten": Fault(
         kill_forgotten, "the kill deadline was forgotten|the dump takes for ever"
     ),
