@@ -225,6 +225,7 @@ def test_wrong_options(rig: Rig, words: tuple[str, str]) -> None:
         os.urandom(20_000),
         b"A A A A\n1 2 3 4\n" * 100,
     ],
+    ids=["empty", "zeros", "no objects", "bad numbers", "noise", "words"],
 )
 def test_damaged_files_still_give_an_answer(rig: Rig, past: Past, damage: bytes) -> None:
     """Whatever was done to journal and samples, the report says what it can and ends with 0."""
