@@ -30,7 +30,7 @@ def _cell(text: str) -> str:
 
 def _option(parameter: click.Parameter, context: click.Context) -> str | None:
     shown = parameter.get_help_record(context)
-    if shown is None or not shown[1] or parameter.name == "help":
+    if shown is None or not shown[1] or "--help" in parameter.opts:
         return None
     name, text = shown
     return f"| `{_cell(name)}` | {_cell(text)} |"

@@ -234,7 +234,11 @@ def test_G03_bad_file_is_one_line_with_code_10(dog: Watchdog, what: str) -> None
     assert os.listdir(dog.folder) == ["watchdog.toml"]
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00" * 100, b"a" * 3_000_000, b"= \n" * 10])
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xfe\x00", b"\x00" * 100, b"a" * 3_000_000, b"= \n" * 10],
+    ids=["no text", "zeros", "megabytes", "no keys"],
+)
 def test_G03_file_of_garbage_is_one_line_with_code_10(dog: Watchdog, content: bytes) -> None:
     """Bytes that are no text, NUL bytes, megabytes of nothing: no traceback, code 10."""
     (dog.folder / "watchdog.toml").write_bytes(content)
