@@ -87,6 +87,32 @@ def test_who_did_not_hand_over_is_known_to_the_next_holder(etcd: EtcdServer) -> 
 
 
 @pytest.mark.timeout(120)
+def test_a_save_that_arrives_late_does_not_undo_a_newer_one(
+    etcd: EtcdServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody answered it in time, it was saved anew and more since: then etcd gets the first one, and refuses it."""
+    lease = lease_at(etcd)
+    assert lease.acquire({"host": "a"}) is not None
+    put(lease, b"old")
+    call, late = lease._call, []
+
+    def cut(path: str, request: dict[str, object]) -> dict[str, object]:
+        if any("request_put" in step for step in request.get("success", ())):  # type: ignore[attr-defined]
+            late.append((path, request))
+            raise EtcdUnreachableError("no answer in time")
+        return call(path, request)
+
+    monkeypatch.setattr(lease, "_call", cut)
+    with pytest.raises(EtcdUnreachableError):
+        put(lease, b"newer")
+    monkeypatch.setattr(lease, "_call", call)
+    put(lease, b"newest")
+    assert len(late) == 1
+    assert not call(*late[0]).get("succeeded")
+    assert take(lease).packed == b"newest"
+
+
+@pytest.mark.timeout(120)
 def test_a_large_state_goes_in_parts_and_leaves_nothing_old(etcd: EtcdServer) -> None:
     """Bytes come back as they went; a save that is cut short leaves the one before, and its parts go with the next."""
     lease = lease_at(etcd)

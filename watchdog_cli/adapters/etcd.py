@@ -277,6 +277,11 @@ def is_created_at(key: str, revision: int) -> dict[str, object]:
     return {"key": encoded(key), "target": "CREATE", "result": "EQUAL", "create_revision": str(revision)}
 
 
+def is_changed_at(key: str, revision: int) -> dict[str, object]:
+    """The condition that the key was last changed at ``revision``; 0: that there is none."""
+    return {"key": encoded(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(revision)}
+
+
 def put(key: str, value: bytes, lease: int = 0) -> dict[str, object]:
     """A step of a transaction."""
     one: dict[str, object] = {"key": encoded(key), "value": encoded(value)}

@@ -172,24 +172,27 @@ class EtcdLease:
         self.write([etcd.delete(self._note), etcd.delete(self._key)])
         self.release()
 
-    def write(self, steps: list[dict[str, object]]) -> dict[str, Any]:
-        """Do the steps if it is ours, all or none.
+    def write(self, steps: list[dict[str, object]], *conditions: dict[str, object]) -> dict[str, Any]:
+        """Do the steps if it is ours and the conditions hold, all or none.
 
         Raises:
             LeaseGoneError: it is not; nothing was done.
-            EtcdError: nobody can say whether it was done.
+            EtcdError: nobody can say whether it was done; or it is ours, and a condition does not hold.
         """
         grip = self._grip()
         answer = self._call(
             "/v3/kv/txn",
             {
-                "compare": [etcd.is_created_at(self._key, grip.revision)],
+                "compare": [etcd.is_created_at(self._key, grip.revision), *conditions],
                 "success": steps,
                 "failure": [etcd.get(self._key)],
             },
         )
         if not answer.get("succeeded"):
-            self._note_holder(etcd.pairs(answer))
+            found = etcd.pairs(answer)
+            if conditions and found and etcd.number(found[0].get("create_revision")) == grip.revision:
+                raise EtcdError("what was sent earlier has arrived only now")
+            self._note_holder(found)
             raise self._gone("somebody else holds it" if self.holder else "the key was removed")
         return answer
 
@@ -207,6 +210,9 @@ class EtcdLease:
     def save(self, packed: bytes, writer: str, between: Callable[[], None]) -> None:
         """Put the state below the key, in as many transactions as it has parts.
 
+        What nobody answered in time may still be on its way to etcd, and arrive after this one. So each is bound to the
+        state that it found, and the late one finds another.
+
         Args:
             between: called before each part but the first, for the lease must be renewed meanwhile.
         Raises:
@@ -219,14 +225,17 @@ class EtcdLease:
         for key, part in zip(keys[:-1], parts[:-1], strict=True):
             self.write([etcd.put(key, part)])
             between()
+        state = f"{self._key}/state"
+        before = etcd.pairs(self.write([etcd.get(state)]))
         manifest = {"version": 1, "writer": writer, "parts": keys, "sha256": carried.digest(packed)}
         self.write(
             [
                 etcd.put(keys[-1], parts[-1]),
-                etcd.put(f"{self._key}/state", json.dumps(manifest).encode()),
+                etcd.put(state, json.dumps(manifest).encode()),
                 etcd.delete_between(folder, f"{folder}{mark}"),
                 etcd.delete_between(f"{folder}{mark}0", etcd.behind(folder)),
-            ]
+            ],
+            etcd.is_changed_at(state, etcd.number(before[0].get("mod_revision")) if before else 0),
         )
 
     def load(self, between: Callable[[], None]) -> Saved | None:
