@@ -9,7 +9,7 @@ place later cannot reach it.
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -206,8 +206,7 @@ class Store:
             OutsideChangeError: the file was changed by somebody else; it has to be merged first.
             StorageError: it cannot be written; the old file is intact.
         """
-        if self.changed_outside():
-            raise OutsideChangeError
+        self._look_for_a_hand()
         complaints: list[str] = []
         removed = self.removed
         data = token_file.encode(self._pieces(tokens, complaints))
@@ -217,9 +216,7 @@ class Store:
                 self._back_up()
             except StorageError as error:  # a list without a new backup is better than no new list
                 complaints.append(str(error))
-        if self.changed_outside():
-            raise OutsideChangeError
-        self._write(data)
+        self._write(data, self._look_for_a_hand)
         self._signature, self._digest, self._count = self._stat(), digest, len(tokens)
         self._saved_at, self._removed = datetime.now(UTC), removed
         self.remember(tokens)
@@ -253,6 +250,10 @@ class Store:
     def changed_outside(self) -> bool:
         """Say if the main file is not the one that we last read or wrote."""
         return self._stat() != self._signature
+
+    def _look_for_a_hand(self) -> None:
+        if self.changed_outside():
+            raise OutsideChangeError
 
     def read_outside(self) -> tuple[Loaded, list[str]] | None:
         """Read a main file that somebody else changed, with remarks on it; None when it was taken away.
@@ -321,12 +322,12 @@ class Store:
         except OSError as error:
             raise StorageError(f"cannot read {path}: {in_words(error)}") from error
 
-    def _write(self, data: bytes | bytearray) -> None:
+    def _write(self, data: bytes | bytearray, last_look: Callable[[], None] = lambda: None) -> None:
         mode = 0o600
         with contextlib.suppress(OSError):
             mode = os.stat(self._place.tokens).st_mode & 0o777
         try:
-            write_atomic(self._place.tokens, data, mode=mode, steps=self._steps)
+            write_atomic(self._place.tokens, data, mode=mode, last_look=last_look, steps=self._steps)
         except OSError as error:
             raise StorageError(f"cannot save {self._place.tokens}: {in_words(error)}") from error
 

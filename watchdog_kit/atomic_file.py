@@ -95,6 +95,7 @@ def write_atomic(
     *,
     mode: int = 0o600,
     durable: bool = True,
+    last_look: Callable[[], None] = lambda: None,
     steps: Steps = _SYSTEM,
 ) -> None:
     """Replace the content of ``path``; whatever happens, the old or the new content is there as a whole.
@@ -106,6 +107,7 @@ def write_atomic(
         data: the whole new content.
         mode: rights of the new file, less the umask.
         durable: False leaves out both flushes: safe against a killed process, not against a power cut.
+        last_look: called when all but the renaming is done; what it raises leaves the file as it is.
         steps: the system calls to use.
     Raises:
         OSError: it could not be done. No temporary file is left behind, except by a process that was killed.
@@ -114,12 +116,17 @@ def write_atomic(
     if os.path.islink(target):
         target = os.path.realpath(target)
     temp = f"{target}.{os.getpid()}-{os.urandom(_MARK_LENGTH // 2).hex()}{_SUFFIX}"
+
+    def replace() -> None:
+        last_look()
+        steps.replace(temp, target)
+
     _being_written.add(os.path.basename(temp))
     try:
         descriptor = steps.create(temp, mode)
         try:
             _fill(descriptor, memoryview(data).cast("B"), durable=durable, steps=steps)
-            patiently(lambda: steps.replace(temp, target), steps.pause)
+            patiently(replace, steps.pause)
         except BaseException:
             # Also when a signal handler raises in between: only a kill leaves something for the sweep.
             _remove_quietly(temp, steps)

@@ -114,14 +114,20 @@ def test_a_hand_that_breaks_the_file(start: Start, folder: Path) -> None:
     """Garbage put in the place of the list is set aside; the list goes on as it was. So after its loss."""
     tracker = start("--source", "demo", *FAST)
     tracker.until(tracker.tokens, "a save")
-    (folder / "tracked_tokens.json").write_text("half a fi")
-    tracker.until(lambda: list(folder.glob("tracked_tokens.damaged-*")), "the set-aside file")
+
+    def is_set_aside() -> bool:
+        """A hand that writes in the very moment of a save is overwritten, sees that, and writes again."""
+        if len(_try_saved(folder)) == 8:
+            (folder / "tracked_tokens.json").write_text("half a fi")
+        return bool(list(folder.glob("tracked_tokens.damaged-*")))
+
+    tracker.until(is_set_aside, "the set-aside file")
     tracker.until(lambda: len(_try_saved(folder)) == 8, "the list")
     os.unlink(folder / "tracked_tokens.json")
     tracker.until(lambda: len(_try_saved(folder)) == 8, "the list again")
 
     def wish_is_heard() -> bool:
-        """A hand that writes in the very moment of a save is overwritten, sees that, and writes again."""
+        """As above."""
         if len(_try_saved(folder)) == 8:
             (folder / "tracked_tokens.json").write_text("{}")
         return "8 removed" in tracker.text()

@@ -243,7 +243,7 @@ def test_a_call_that_nothing_reaches_is_left_behind(tmp_path: Path) -> None:
     holder, release = socket.socketpair()
     with PriceServer() as server:
         server.prices[MINT] = [pool(1.0)]
-        play = Play(server, tmp_path, limit_s=0.3)
+        play = Play(server, tmp_path)
         play.market._sources = (Stuck(server.url), GeckoTerminal(server.url))
         assert play.ask().source == "geckoterminal"
         wait_until(lambda: time.monotonic() > play.market._states["dexscreener"].rest_until, "the rest")

@@ -11,7 +11,7 @@ import pytest
 from tracker import backups
 from tracker.errors import StorageError, UnrecoverableError
 from tracker.place import Place
-from tracker.store import OutsideChangeError, Store
+from tracker.store import LinkSteps, OutsideChangeError, Store
 from tracker_saves import MINT, generation, generation_of, loaded_store
 
 OTHER = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
@@ -90,6 +90,23 @@ def test_damage_in_place_does_not_reach_the_backups(place: Place) -> None:
         store.save(generation(5))
     for backup in backups.list_backups(place.backups):
         store._read_backup(backup)
+
+
+def test_a_hand_that_writes_while_a_save_reaches_the_disk_is_seen(place: Place) -> None:
+    """A slow disk takes seconds for it: what was typed meanwhile stays, and is merged before the next try."""
+
+    class SlowDisk(LinkSteps):
+        def sync(self, descriptor: int) -> None:
+            super().sync(descriptor)
+            Path(place.tokens).write_text(typed)
+
+    typed = json.dumps({OTHER: {"token": OTHER}})
+    store = loaded_store(place)
+    store._steps = SlowDisk()
+    with pytest.raises(OutsideChangeError):
+        store.save(generation(1))
+    assert Path(place.tokens).read_text() == typed
+    assert not [name for name in os.listdir(place.folder) if "wdtmp" in name]
 
 
 def test_bad_tokens_are_set_aside_alone(place: Place) -> None:
