@@ -12,6 +12,7 @@ from rig import QUICK, Rig
 from save_shim.save_calls import SaveCalls
 from tracker.backups import digest_of, parse_name
 from waiting import wait_until
+from watchdog_kit.atomic_file import is_abandoned
 
 RUN = (*QUICK, "--restart-delay", "0", "--heartbeat-timeout", "30s", "--max-restarts", "unlimited", "--quiet")
 TRACKER = (sys.executable, "-m", "tracker", "--source", "demo", "--cycle", "100ms")
@@ -137,7 +138,7 @@ def test_J09_killed_at_each_call_of_a_save(rig: Rig, calls: SaveCalls) -> None:
         calls.die_at(number)
         pid = next_run(rig, pid)
         assert saved(rig) == names
-        left = [path for path in rig.folder.glob("**/*.wdtmp") if f".{pid}-" not in path.name]
+        left = [path for path in rig.folder.glob("**/*.wdtmp") if is_abandoned(path.name)]
         assert not left, left
     assert calls.done == len(STEPS)
     assert {"link", "create", "write", "flush", "rename"} >= {
