@@ -47,6 +47,14 @@ class Pair:
         wait_until(lambda: (dog.status().get("watchdog") or {}).get("pid") == pid, "its answer", LATE_S)
         return dog
 
+    def start_both(self) -> tuple[Watchdog, Watchdog]:
+        """Host a, which runs the program, and host b, which stands by."""
+        a = self.start("a")
+        self.await_lives(1)
+        b = self.start("b")
+        b.await_health("standing by", LATE_S)
+        return a, b
+
     def found(self) -> list[lease_life.Life]:
         """All lives so far, checked."""
         found = lease_life.lives(self.lives)

@@ -43,9 +43,15 @@ class WindowsDog:
 
     def ask(self, *words: str, code: int | None = 0) -> str:
         """One of the short commands; its exit code must be ``code`` unless that is None."""
+        done, text = self.python("-m", "watchdog_cli", *words)
+        assert code is None or done == code, (words, done, text, self.output())
+        return text
+
+    def python(self, *words: str) -> tuple[int, str]:
+        """Run Python in the folder to its end: its exit code, and all that it printed."""
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "watchdog_cli", *words],
+                [sys.executable, *words],
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -57,9 +63,7 @@ class WindowsDog:
         except subprocess.TimeoutExpired as late:
             ends = [dog.poll() for dog in self.dogs]
             raise AssertionError((words, late.stdout, "ends of the watchdogs", ends, self.output())) from late
-        text = done.stdout.decode("utf-8")
-        assert code is None or done.returncode == code, (words, done.returncode, text, self.output())
-        return text
+        return done.returncode, done.stdout.decode("utf-8")
 
     def status(self) -> dict:
         """The report for machines."""

@@ -6,17 +6,14 @@ import sys
 import threading
 import time
 
+from watchdog_kit.printable import printable
+
 _one_at_a_time = threading.Lock()
 
 
 def clean(text: str) -> str:
     """Make foreign text harmless for a terminal: names of tokens are written by strangers."""
-    return "".join(c if is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def is_harmless(character: str) -> bool:
-    """Say if a character may be shown. The two joiners are part of Persian words and of many emoji."""
-    return character.isprintable() or character in "\u200c\u200d"
+    return printable(text, "\N{REPLACEMENT CHARACTER}")
 
 
 def say(text: str) -> None:

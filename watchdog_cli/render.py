@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from watchdog_cli.core.errors import ExitCode
-from watchdog_cli.core.record import printable
 from watchdog_cli.core.report import (
     VERSION,
     ChildPart,
@@ -15,6 +14,7 @@ from watchdog_cli.core.report import (
     State,
     StatusReport,
 )
+from watchdog_kit.printable import printable
 from watchdog_kit.quantities import format_duration, format_size
 
 LABEL_WIDTH = 11

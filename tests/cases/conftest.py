@@ -2,6 +2,7 @@
 
 from harness import dog
 from rig import rig
+from tiny_disk import small_rig
 from trees import others
 
-__all__ = ["dog", "others", "rig"]
+__all__ = ["dog", "others", "rig", "small_rig"]

@@ -1,15 +1,13 @@
 """A disk that is full stops nobody (case L07)."""
 
-import contextlib
 import json
 import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 from rig import QUICK, Rig
-from tiny_disk import tiny_disk
+from tiny_disk import fill
 from trees import lives
 from waiting import stays_true, wait_until
 
@@ -25,21 +23,11 @@ while True:
 """
 
 
-def test_L07_full_disk_stops_nobody(tmp_path: Path) -> None:
+def test_L07_full_disk_stops_nobody(small_rig: Rig) -> None:
     """Log, state and journal on a full disk: the program lives and is restarted, the old state is whole, status is
     true; with room again the log goes on and says what was lost.
     """
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    with tiny_disk(disk):
-        rig = Rig(disk)
-        try:
-            _fill_and_free(rig, disk)
-        finally:
-            rig.close()
-
-
-def _fill_and_free(rig: Rig, disk: Path) -> None:
+    rig, disk = small_rig, small_rig.folder
     rig.write("speaks.py", SPEAKS)
     rig.write("heartbeat.json", "{}")
     options = ("--quiet", "--heartbeat-timeout", "3s", "--log-size", "200kB", "--log-backups", "1")
@@ -47,9 +35,7 @@ def _fill_and_free(rig: Rig, disk: Path) -> None:
     first = rig.healthy()["child"]["pid"]
     state = disk / ".watchdog" / "tracker" / "state.json"
     wait_until(lambda: json.loads(state.read_text())["child"], "the first state")
-    with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
-        while True:
-            filler.write(b"\0" * 4096)
+    filler = fill(disk)
     log = disk / "logs" / "tracker.log"
 
     def is_stuck() -> bool:
@@ -67,7 +53,7 @@ def _fill_and_free(rig: Rig, disk: Path) -> None:
     assert report["child"]["pid"] == second, "the state on the disk is old, the answer is not"
     assert report["restarts"]["total"] == 1
     assert report["restarts"]["last"][-1]["signal"] == 9
-    (disk / "filler").unlink()
+    filler.unlink()
     wait_until(lambda: b"bytes" in log.read_bytes() and b"lost" in log.read_bytes(), "the note of the gap")
     wait_until(lambda: json.loads(state.read_text())["restarts"] == 1, "the state to catch up")
     size = log.stat().st_size

@@ -1,17 +1,15 @@
 """The folder is reached by a link, may not be looked at, is read-only or full: still one program, and true words."""
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from printer import COMMAND, PLAIN, PRINTS, kill_watchdog, programs
 from rig import BIN, Rig
-from tiny_disk import tiny_disk
+from tiny_disk import fill
 from waiting import wait_until
 
 RUN = (*PLAIN, "--quiet", "--", *COMMAND)
@@ -97,28 +95,20 @@ def test_T01_read_only_folder_hides_no_watchdog(rig: Rig) -> None:
     assert rig.cli("stop").returncode == 0
 
 
-def test_L07_full_disk_does_not_keep_a_program_from_its_watchdog(tmp_path: Path) -> None:
+def test_L07_full_disk_does_not_keep_a_program_from_its_watchdog(small_rig: Rig) -> None:
     """The watchdog is killed while the disk is full: the next one starts all the same and takes the program over."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    with tiny_disk(disk):
-        rig = Rig(disk)
-        try:
-            words = (*PLAIN, "--quiet", "--", sys.executable, "-S", "-c", "import time; time.sleep(600)")
-            rig.run(*words)
-            child = rig.child()
-            kill_watchdog(rig)
-            (disk / ".watchdog" / "tracker" / "lock").write_bytes(b"")  # it needs a block again
-            with (disk / "fill").open("wb", buffering=0) as file, contextlib.suppress(OSError):
-                while True:
-                    file.write(bytes(4096))
-            second = rig.run(*words)
-            wait_until(lambda: second.poll() is not None or _healthy(rig), "the second watchdog")
-            assert second.poll() is None, rig.printed()
-            assert rig.child() == child
-            assert rig.cli("stop").returncode == 0
-        finally:
-            rig.close()
+    rig = small_rig
+    words = (*PLAIN, "--quiet", "--", sys.executable, "-S", "-c", "import time; time.sleep(600)")
+    rig.run(*words)
+    child = rig.child()
+    kill_watchdog(rig)
+    (rig.folder / ".watchdog" / "tracker" / "lock").write_bytes(b"")  # it needs a block again
+    fill(rig.folder)
+    second = rig.run(*words)
+    wait_until(lambda: second.poll() is not None or _healthy(rig), "the second watchdog")
+    assert second.poll() is None, rig.printed()
+    assert rig.child() == child
+    assert rig.cli("stop").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,16 @@
 """All that looks on, broken in each way: incidents, alerts, history, metrics and page; supervision is untouched."""
 
-import contextlib
 import json
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from harness import Watchdog
 from rig import QUICK, Rig
 from telegram_server import TelegramServer
-from tiny_disk import tiny_disk
+from tiny_disk import fill
 from waiting import wait_until
 from web_page import OPENED, Page, Stream
 
@@ -147,28 +145,15 @@ def test_a_page_that_is_frozen_or_killed_touches_nothing(dog: Watchdog, blow: si
     dog.stop()
 
 
-def test_a_full_disk_stops_nobody_from_looking(tmp_path: Path, server: TelegramServer) -> None:
+def test_a_full_disk_stops_nobody_from_looking(small_rig: Rig, server: TelegramServer) -> None:
     """Incidents, what waits of alerts, and history find no room: restarts go on, people are told, page and metrics
     answer; with room again the next crash is kept.
     """
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    with tiny_disk(disk):
-        rig = Rig(disk)
-        try:
-            _look_on_without_room(rig, server)
-        finally:
-            rig.close()
-
-
-def _look_on_without_room(rig: Rig, server: TelegramServer) -> None:
+    rig = small_rig
     rig.run("--no-heartbeat", "--quiet", *QUICK, *LOOP, "--", "sleep", "600", **told(server))
     pid = rig.child()
     page = Page(rig)
-    filler = rig.folder / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"\0" * 4096)
+    filler = fill(rig.folder)
     for _ in range(2):
         os.kill(pid, signal.SIGKILL)
         pid = rig.other_child(pid)

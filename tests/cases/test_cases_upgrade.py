@@ -30,9 +30,8 @@ def test_upgrade_twice_costs_nothing(rig: Rig) -> None:
         assert rig.child() == child
         assert rig.status()["watchdog"]["pid"] == watchdog.pid
         await_lines(rig, 50)
-    rig.write("exit.new", "42").rename(
-        rig.folder / "exit"
-    )  # whole at once: the program reads it between two lines
+    # Whole at once: the program reads it between two lines.
+    rig.write("exit.new", "42").rename(rig.folder / "exit")
     assert watchdog.wait(20) == 42
     assert rig.facts("ended")[0]["exit_code"] == 42
     assert lines(rig)[-1].startswith(b"last line")

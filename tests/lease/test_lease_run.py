@@ -51,10 +51,7 @@ def test_a_planned_stop_hands_over_program_and_state(pair: Pair) -> None:
 @pytest.mark.timeout(200)
 def test_a_frozen_watchdog_never_runs_beside_the_new_holder(pair: Pair) -> None:
     """Its program is dead before the other one starts, though nobody can tell it; resumed, it stands by."""
-    a = pair.start("a")
-    pair.await_lives(1)
-    b = pair.start("b")
-    b.await_health("standing by", LATE_S)
+    a, b = pair.start_both()
     os.kill(pair.processes["a"].pid, signal.SIGSTOP)
     assert pair.await_lives(2).label == "b"
     os.kill(pair.processes["a"].pid, signal.SIGCONT)
@@ -71,10 +68,7 @@ def test_a_frozen_watchdog_never_runs_beside_the_new_holder(pair: Pair) -> None:
 @pytest.mark.timeout(200)
 def test_a_killed_watchdog_leaves_no_program_behind_when_its_lease_ends(pair: Pair) -> None:
     """The guard ends the program, and only then the other host begins."""
-    pair.start("a")
-    pair.await_lives(1)
-    b = pair.start("b")
-    b.await_health("standing by", LATE_S)
+    _, b = pair.start_both()
     kill_watchdog(pair, "a")
     assert pair.await_lives(2).label == "b"
     b.stop()

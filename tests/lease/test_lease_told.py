@@ -67,10 +67,7 @@ def _await_holder(standby: Watchdog, pid: int) -> None:
 @pytest.mark.timeout(200)
 def test_a_takeover_is_told_once_when_nobody_planned_it(pair: Pair, hook: Hook) -> None:
     """Silence at a planned stop; after the death of a host the other one says from whom it took over, and the end."""
-    a = pair.start("a")
-    pair.await_lives(1)
-    b = pair.start("b")
-    b.await_health("standing by", LATE_S)
+    a, b = pair.start_both()
     a.stop()
     pair.await_lives(2)
     a = pair.start("a")
@@ -102,10 +99,7 @@ def test_a_takeover_is_told_once_when_nobody_planned_it(pair: Pair, hook: Hook) 
 @pytest.mark.timeout(200)
 def test_a_frozen_watchdog_leaves_it_to_the_one_that_took_over(pair: Pair, hook: Hook) -> None:
     """One of the two tells of it, though both live."""
-    a = pair.start("a")
-    pair.await_lives(1)
-    b = pair.start("b")
-    b.await_health("standing by", LATE_S)
+    a, b = pair.start_both()
     os.kill(pair.processes["a"].pid, signal.SIGSTOP)
     assert pair.await_lives(2).label == "b"
     os.kill(pair.processes["a"].pid, signal.SIGCONT)
@@ -124,10 +118,7 @@ def test_a_frozen_watchdog_leaves_it_to_the_one_that_took_over(pair: Pair, hook:
 @pytest.mark.timeout(200)
 def test_without_etcd_the_holder_tells_and_the_standby_is_silent(pair: Pair, hook: Hook) -> None:
     """Down with the program, over when etcd is back and somebody runs it."""
-    pair.start("a")
-    pair.await_lives(1)
-    b = pair.start("b")
-    b.await_health("standing by", LATE_S)
+    _, b = pair.start_both()
     pair.etcd.signal(signal.SIGSTOP)
     assert hook.wait(1) == [("a", "down", "lease-lost")]
     assert hook.title().endswith("DOWN: lost the lease: it could not be renewed in time")

@@ -105,18 +105,8 @@ sys.exit(main())
 @pytest.mark.timeout(120)
 def test_W01_the_tracker_saves_at_ctrl_break(dog):
     """It finishes its turn, says what it was asked by, and ends with 0."""
-    done = subprocess.run(
-        [sys.executable, "-c", PRESS],
-        cwd=dog.folder,
-        env=dog.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    text = done.stdout.decode("utf-8")
-    assert done.returncode == 0, text
+    code, text = dog.python("-c", PRESS)
+    assert code == 0, text
     assert "stop asked (SIGBREAK)" in text
     assert "8 tokens saved" in text
 

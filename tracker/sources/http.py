@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tracker.say import is_harmless
 from tracker.sources import SourceError
 from watchdog_kit.notify_http import HttpClient, HttpError, Response, retry_after_s
+from watchdog_kit.printable import printable
 
 NO_HINT_PAUSE_S = 20.0  # after "too many requests" without a word on how long; chosen
 _REFUSED_QUESTION = (400, 404, 414, 422)
@@ -120,7 +120,7 @@ def usable_text(value: Any) -> str | None:
     """Return a name that may be kept: text of one line, not endless."""
     if not isinstance(value, str):
         return None
-    text = "".join(c for c in value if is_harmless(c)).strip()[:100]
+    text = printable(value, "").strip()[:100]
     return text or None
 
 

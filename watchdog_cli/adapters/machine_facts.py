@@ -11,9 +11,8 @@ INOTIFY = "/proc/sys/fs/inotify"
 YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 CGROUPS = "/sys/fs/cgroup"
 OWN_GROUPS = "/proc/self/cgroup"
-NO_LIMIT = (
-    1 << 62
-)  # how the first version of control groups says that there is none: the largest number, rounded
+# How the first version of control groups says that there is none: the largest number, rounded.
+NO_LIMIT = 1 << 62
 CAP_SYS_PTRACE = 19
 TEXT_LIMIT = 65536
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from watchdog_cli.adapters.system import processes
-from watchdog_cli.core.record import printable
+from watchdog_kit.printable import printable
 from watchdog_kit.quantities import format_duration, format_size
 from watchdog_kit.records import dataclass
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from watchdog_cli.cli.options import GroupedCommand, place_options, places_of
+from watchdog_kit.printable import printable
 
 JSON_VERSION = 1
 NARROW = 60  # columns that the text of an incident gets at least
@@ -93,7 +94,7 @@ def _text(record: Mapping[str, Any]) -> str:
 
 
 def _cut(text: str, room: int) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in text)
+    plain = printable(text, " ")
     return plain if len(plain) <= room else f"{plain[: room - 1]}…"
 
 

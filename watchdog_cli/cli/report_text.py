@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from watchdog_cli.cli.sparkline import BLOCKS, PLAIN, sparkline
-from watchdog_cli.core.record import printable
 from watchdog_cli.core.uptime import Kind
 from watchdog_cli.core.uptime_report import UptimeReport, Window, percent, strip
+from watchdog_kit.printable import printable
 from watchdog_kit.quantities import format_duration, format_size
 
 LABEL_WIDTH = 11

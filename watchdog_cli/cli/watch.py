@@ -12,7 +12,7 @@ import click
 from watchdog_cli import render
 from watchdog_cli.cli.keys import Keys
 from watchdog_cli.cli.sparkline import BLOCKS, PLAIN, can_show, sparkline
-from watchdog_cli.core.record import printable
+from watchdog_kit.printable import printable
 from watchdog_kit.quantities import format_size
 
 if TYPE_CHECKING:

@@ -38,11 +38,6 @@ def one_line(text: str) -> str:
     return "".join(" " if c < " " or "\x7f" <= c <= "\x9f" or c in "\u2028\u2029" else c for c in text)
 
 
-def printable(text: str) -> str:
-    """Text of others with a question mark for whatever a line or a terminal cannot simply show."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
 def signal_name(number: int) -> str:
     """``SIGKILL`` for 9; ``signal 40`` for one without a common name."""
     return SIGNAL_NAMES.get(number, f"signal {number}")

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from watchdog_kit.printable import printable
+
 FILE = "tracked_tokens.json"
 SHOWN = 60
 SIZE_LIMIT = 64 << 20  # bytes; a larger file is left alone
@@ -136,7 +138,7 @@ def _rise(first: float | None, last: float | None, factor: float | None) -> floa
 def _text(value: Any) -> str:
     # Marks that turn the direction of writing, and the like, would twist what stands beside; joiners belong to words.
     text = value if isinstance(value, str) else ""
-    return "".join(c for c in text[:200] if c.isprintable() or c in "\u200c\u200d")[:80]
+    return printable(text[:200], "")[:80]
 
 
 def _number(value: Any) -> float | None:
