@@ -1,9 +1,10 @@
 """The thread that holds the lease: what it tells, and when."""
 
+import contextlib
 import os
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,16 @@ def keeper_of(
     )
 
 
+@contextlib.contextmanager
+def at_work(keeper: LeaseKeeper) -> Iterator[None]:
+    """Let it ask for the lease, and in the end let go."""
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.close(release=True)
+
+
 @pytest.mark.timeout(120)
 def test_nothing_may_begin_before_the_files_are_here(
     etcd: EtcdServer, nest: Nest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -81,14 +92,11 @@ def test_nothing_may_begin_before_the_files_are_here(
 
     monkeypatch.setattr(EtcdLease, "load", slow_load)
     monkeypatch.setattr(EtcdLease, "renew", renew)
-    keeper.start()
-    try:
+    with at_work(keeper):
         wait_until(lambda: events, "the lease", 60)
         assert isinstance(events[0], LeaseHeld)
         assert len(renewals) >= 3
         assert (tmp_path / "tracked_tokens.json").read_bytes() == content
-    finally:
-        keeper.close(release=True)
 
 
 @pytest.mark.timeout(120)
@@ -148,13 +156,10 @@ def test_a_state_of_which_nobody_knows_whether_it_arrived_is_put_again(
             raise EtcdUnreachableError("the answer was lost")
 
     monkeypatch.setattr(EtcdLease, "save", save)
-    keeper.start()
-    try:
+    with at_work(keeper):
         wait_until(lambda: events, "the lease", 60)
         tokens.write_bytes(b"new")
         wait_until(lambda: losses, "the lost answer", 60)
-    finally:
-        keeper.close(release=True)
     after = EtcdLease(Etcd(address.endpoints, None), address.key, 30.0, 20.0)
     after.acquire({})
     saved = after.load(lambda: None)
@@ -201,14 +206,11 @@ def test_files_in_a_folder_that_came_with_the_lease_move_at_once(
     events: list[Event] = []
     names = ("new/one", "missing/two", "three")
     keeper = keeper_of(address, nest, tmp_path, events, ttl_s=600.0, carry=names)
-    keeper.start()
-    try:
+    with at_work(keeper):
         wait_until(lambda: events, "the lease", 60)
         for name in ("new/one", "three"):
             (tmp_path / name).write_bytes(b"changed")
             wait_until(lambda: keeper._carried.signature() == keeper._put_signature, f"the way of {name}", 60)
-    finally:
-        keeper.close(release=True)
 
 
 @pytest.mark.timeout(120)
@@ -217,15 +219,12 @@ def test_a_state_that_is_refused_as_stale_is_said(etcd: EtcdServer, nest: Nest, 
     address = LeaseAddress(tls=False, endpoints=(("127.0.0.1", etcd.port),), key="t/keeper")
     events: list[Event] = []
     keeper = keeper_of(address, nest, tmp_path, events, ttl_s=600.0)
-    keeper.start()
-    try:
+    with at_work(keeper):
         wait_until(lambda: events, "the lease", 60)
         etcd.ctl("del", address.key)
         (tmp_path / "tracked_tokens.json").write_bytes(b"late")
         lost = wait_until(lambda: [one for one in events if isinstance(one, LeaseLost)], "the loss", 60)
         assert lost[0].why == "the key was removed; what was saved last came too late and was refused"
-    finally:
-        keeper.close(release=True)
 
 
 @pytest.mark.timeout(120)
@@ -242,8 +241,7 @@ def test_a_standby_tells_who_holds_it_and_when_it_is_cut_off(
     def those(kind: type[Fact]) -> list[str]:
         return [fact.text for fact in told if isinstance(fact, kind)]
 
-    keeper.start()
-    try:
+    with at_work(keeper):
         wait_until(lambda: those(LeaseElsewhere), "who holds it", 60)
         etcd.kill()
         wait_until(lambda: those(LeaseCutOff), "that it is cut off", 60)
@@ -251,8 +249,6 @@ def test_a_standby_tells_who_holds_it_and_when_it_is_cut_off(
         wait_until(lambda: keeper._next_at > turns + 1.0, "some more tries", 60)
         etcd.start()
         wait_until(lambda: len(those(LeaseElsewhere)) == 2, "who holds it", 60)
-    finally:
-        keeper.close(release=True)
     assert those(LeaseElsewhere) == ["alpha (pid 8) holds the lease"] * 2
     assert len(those(LeaseCutOff)) == 1
     assert "etcd does not answer" in those(LeaseCutOff)[0]
